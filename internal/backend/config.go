@@ -1,0 +1,100 @@
+package backend
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/session"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
+)
+
+// Config is everything a deployment must be told. The three groups of secrets are apart because not everybody needs
+// all of them. It prints as [redacted].
+type Config struct {
+	AppID   string   `json:"appId"`
+	OfferID string   `json:"offerId"`
+	Env     xpay.Env `json:"env"` // 0 production, 1 sandbox
+
+	Push     PushSecrets     `json:"push"`
+	Merchant MerchantSecrets `json:"merchant"`
+	Seal     SealSecrets     `json:"seal"`
+
+	WeChatURL  string `json:"weChatUrl,omitempty"`  // "": https://api.weixin.qq.com
+	ForwardURL string `json:"forwardUrl,omitempty"` // gets the pushes that are not ours; "": they are acknowledged
+}
+
+// PushSecrets verify what WeChat posts. Newest first: any of them verifies, so that rotation loses nothing.
+type PushSecrets struct {
+	Tokens  []string `json:"tokens"`
+	AESKeys []string `json:"aesKeys"` // EncodingAESKey, 43 characters
+}
+
+// MerchantSecrets sign what we send.
+type MerchantSecrets struct {
+	AppSecret string `json:"appSecret"`
+	AppKeys   struct {
+		Production string `json:"production"` // 现网 AppKey
+		Sandbox    string `json:"sandbox"`    // 沙箱 AppKey
+	} `json:"appKeys"`
+}
+
+// SealSecrets seal session keys and the access token in the store. Newest first.
+type SealSecrets struct {
+	Keys [][]byte `json:"keys"` // 32 bytes each, base64 in JSON
+}
+
+const redacted = "[redacted]"
+
+func (c Config) String() string             { return "config of " + c.AppID + ", secrets " + redacted }
+func (c Config) GoString() string           { return c.String() }
+func (c Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
+func (c Config) LogValue() slog.Value       { return slog.StringValue(c.String()) }
+
+// appKey is the key of the env that this deployment serves.
+func (c Config) appKey() string {
+	if c.Env == xpay.Sandbox {
+		return c.Merchant.AppKeys.Sandbox
+	}
+	return c.Merchant.AppKeys.Production
+}
+
+// Check names everything that is missing or malformed at once, by its name in the configuration.
+func (c Config) Check() error {
+	var problems []error
+	need := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	need(c.AppID != "", "appId is missing: it stands in 开发管理")
+	need(c.OfferID != "", "offerId is missing: it stands in 虚拟支付 → 基本配置")
+	need(c.Env.Type() != 0, "env is %d, it must be 0 (production) or 1 (sandbox)", int(c.Env))
+	need(c.Merchant.AppSecret != "", "merchant.appSecret is missing")
+	need(c.Env != xpay.Production || c.appKey() != "", "merchant.appKeys.production is missing: 现网 AppKey in 虚拟支付 → 基本配置")
+	need(c.Env != xpay.Sandbox || c.appKey() != "", "merchant.appKeys.sandbox is missing: 沙箱 AppKey in 虚拟支付 → 基本配置")
+	need(len(c.Push.Tokens) > 0, "push.tokens is missing: the Token of 消息推送")
+	for i, t := range c.Push.Tokens {
+		need(t != "", "push.tokens[%d] is empty", i)
+	}
+	for i, k := range c.Push.AESKeys {
+		need(len(k) == 43, "push.aesKeys[%d] must be the EncodingAESKey of 43 characters", i)
+	}
+	need(len(c.Seal.Keys) > 0, "seal.keys is missing")
+	for i, k := range c.Seal.Keys {
+		need(len(k) == session.SealKeyBytes, "seal.keys[%d] must have %d bytes, base64", i, session.SealKeyBytes)
+	}
+	need(isURL(c.WeChatURL), "weChatUrl is not an http or https URL")
+	need(isURL(c.ForwardURL), "forwardUrl is not an http or https URL")
+	return errors.Join(problems...)
+}
+
+func isURL(s string) bool {
+	if s == "" {
+		return true
+	}
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}

@@ -1,0 +1,174 @@
+// Package httpapi is the HTTP side: one table of routes, one file per group of handlers, one writer of errors. It is
+// plain net/http; the local server and every Lambda mount the same handlers.
+//
+// A handler does five things in this order: cap, decode, validate, call the service, reply. It knows nothing of
+// money: that is package order.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/catalog"
+	"github.com/xpay-serverless/xpay-serverless/internal/order"
+	"github.com/xpay-serverless/xpay-serverless/internal/problem"
+	"github.com/xpay-serverless/xpay-serverless/internal/session"
+	"github.com/xpay-serverless/xpay-serverless/pkg/miniprogram"
+)
+
+// API holds what the handlers call.
+type API struct {
+	Orders   *order.Service
+	Sessions *session.Service
+	Catalog  *catalog.Catalog
+	Push     *miniprogram.Push
+
+	// AllowMerchant decides whether a request may use the /merchant routes; nil refuses all of them.
+	AllowMerchant func(*http.Request) error
+	// Forward hands pushes that are not ours to another receiver; nil answers them with success.
+	Forward *Forward
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Auth is who may call a route.
+type Auth string
+
+const (
+	AuthNone     Auth = "none"
+	AuthUser     Auth = "token"     // Authorization: Bearer, or X-Xpay-Token
+	AuthMerchant Auth = "merchant"  // IAM on AWS; loopback or a printed token locally
+	AuthWeChat   Auth = "signature" // the message push's own
+)
+
+// Route is one row of the table.
+type Route struct {
+	Method string
+	Path   string
+	Auth   Auth
+	serve  func(*API, call) (reply, error)
+}
+
+// Routes is the whole API of this backend.
+func Routes() []Route {
+	return []Route{
+		{"POST", "/login", AuthNone, (*API).login},
+		{"GET", "/products", AuthNone, (*API).products},
+
+		{"POST", "/orders", AuthUser, (*API).createOrder},
+		{"POST", "/orders/{id}/attempts", AuthUser, (*API).attempt},
+		{"GET", "/orders", AuthUser, (*API).listOrders},
+		{"GET", "/orders/{id}", AuthUser, (*API).pollOrder},
+		{"POST", "/orders/{id}/consume", AuthUser, (*API).consume},
+
+		{"GET", "/merchant/orders/{id}", AuthMerchant, (*API).merchantOrder},
+		{"GET", "/merchant/users/{openid}/orders", AuthMerchant, (*API).merchantUserOrders},
+		{"POST", "/merchant/orders/{id}/refunds", AuthMerchant, (*API).merchantRefund},
+		{"POST", "/merchant/orders/{id}/accept", AuthMerchant, (*API).merchantAccept},
+		{"GET", "/merchant/held", AuthMerchant, (*API).merchantHeld},
+
+		{"GET", "/wechat/push", AuthWeChat, (*API).echo},
+		{"POST", "/wechat/push", AuthWeChat, (*API).push},
+	}
+}
+
+// call is one request that has passed its authentication.
+type call struct {
+	*http.Request
+	w      http.ResponseWriter
+	openID string // AuthUser: who calls
+}
+
+// Handler mounts the routes; without any, all of them.
+func (a *API) Handler(routes ...Route) http.Handler {
+	if len(routes) == 0 {
+		routes = Routes()
+	}
+	mux := http.NewServeMux()
+	paths := map[string]bool{}
+	for _, r := range routes {
+		mux.Handle(r.Method+" "+r.Path, a.serve(r))
+		if !paths[r.Path] {
+			paths[r.Path] = true
+			mux.Handle(r.Path, a.fixed(reply{status: http.StatusMethodNotAllowed, body: errorBody{problem.Invalid, "this route has another method"}.wrap()}))
+		}
+	}
+	mux.Handle("/", a.fixed(reply{status: http.StatusNotFound, body: errorBody{problem.NotFound, "there is no such route"}.wrap()}))
+	return mux
+}
+
+func (a *API) fixed(r reply) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { r.write(w) })
+}
+
+// serve authenticates, calls the handler and writes its reply or error. A panic answers 500 and is logged: what was
+// stored before it stands.
+func (a *API) serve(route Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		start := a.Now()
+		r, err := a.guarded(route, call{Request: req, w: w})
+		if err != nil {
+			r = a.failure(req.Context(), route, err)
+		}
+		r.write(w)
+		a.Log.DebugContext(req.Context(), "request", "route", route.Method+" "+route.Path, "status", r.status, "took", a.Now().Sub(start))
+	})
+}
+
+// guarded turns a panic into an error, except the one by which net/http is asked to cut the connection.
+func (a *API) guarded(route Route, c call) (r reply, err error) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(p)
+		default:
+			err = panicked(p)
+		}
+	}()
+	if err := a.authenticate(route.Auth, &c); err != nil {
+		return reply{}, err
+	}
+	return route.serve(a, c)
+}
+
+func (a *API) authenticate(auth Auth, c *call) (err error) {
+	switch auth {
+	case AuthUser:
+		c.openID, err = a.Sessions.Authenticate(c.Context(), bearer(c.Request))
+		return err
+	case AuthMerchant:
+		if a.AllowMerchant == nil {
+			return problem.New(problem.Unauthorized, "the merchant routes are closed here")
+		}
+		return a.AllowMerchant(c.Request)
+	case AuthNone, AuthWeChat:
+		return nil
+	default:
+		return problem.New(problem.Internal, "route with the unknown auth %q", auth)
+	}
+}
+
+// bearer reads the session token. X-Xpay-Token comes first, since Authorization may be occupied by SigV4.
+func bearer(r *http.Request) string {
+	if token := r.Header.Get("X-Xpay-Token"); token != "" {
+		return token
+	}
+	return bearerOf(r.Header.Get("Authorization"))
+}
+
+func bearerOf(header string) string {
+	const scheme = "Bearer "
+	if len(header) <= len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {
+		return ""
+	}
+	return header[len(scheme):]
+}
+
+// within gives a handler less time than its caller has, so that it can still answer.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}

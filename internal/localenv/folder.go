@@ -1,0 +1,139 @@
+package localenv
+
+import (
+	"crypto/rand"
+	_ "embed"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/backend"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
+)
+
+// Files of the data folder.
+const (
+	configFile  = "config.json"    // ids and secrets of the simulated mini-program, mode 0600
+	goodsFile   = "goods.yaml"     // what is sold
+	ordersFile  = "orders.db"      // everything of ours
+	journalFile = "wechat.journal" // everything of the simulated WeChat
+)
+
+//go:embed goods.yaml
+var exampleGoods []byte
+
+// folder is a data folder that can be used.
+type folder string
+
+// openFolder makes the folder and fills in what is missing; what is there stays as it is.
+func openFolder(path string) (folder, error) {
+	f := folder(path)
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return f, fmt.Errorf("the data folder %s cannot be used: %w", path, cause(err))
+	}
+	if err := f.writeOnce(goodsFile, exampleGoods, 0o644); err != nil {
+		return f, err
+	}
+	raw, err := json.MarshalIndent(newConfig(), "", "  ")
+	if err != nil {
+		return f, err
+	}
+	return f, f.writeOnce(configFile, append(raw, '\n'), 0o600)
+}
+
+func (f folder) path(name string) string { return filepath.Join(string(f), name) }
+
+// writeOnce writes a file that is not there.
+func (f folder) writeOnce(name string, content []byte, mode fs.FileMode) error {
+	file, err := os.OpenFile(f.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil {
+		_, err = file.Write(content)
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("the data folder %s cannot be used: %w", f, cause(err))
+	}
+	return nil
+}
+
+// config reads the configuration. A key that lies open to others is refused.
+func (f folder) config() (backend.Config, error) {
+	var cfg backend.Config
+	path := f.path(configFile)
+	info, err := os.Stat(path)
+	if err != nil {
+		return cfg, fmt.Errorf("the data folder %s cannot be used: %w", f, cause(err))
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return cfg, fmt.Errorf("%s holds secrets and can be read by others: chmod 600 %s", path, path)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return cfg, fmt.Errorf("the data folder %s cannot be used: %w", f, cause(err))
+	}
+	if err := json.Unmarshal(raw, &cfg); err != nil {
+		return cfg, fmt.Errorf("%s is not the expected JSON: mend it, or delete it to get a new one", path)
+	}
+	if err := cfg.Check(); err != nil {
+		return cfg, fmt.Errorf("%s is not complete:\n%w", path, err)
+	}
+	return cfg, nil
+}
+
+// newConfig invents a mini-program: nothing of it is real.
+func newConfig() backend.Config {
+	c := backend.Config{AppID: "wx" + random(8), OfferID: "1450000001", Env: xpay.Sandbox}
+	c.Merchant.AppSecret = random(16)
+	c.Merchant.AppKeys.Production = random(16)
+	c.Merchant.AppKeys.Sandbox = random(16)
+	c.Push.Tokens = []string{random(8)}
+	c.Push.AESKeys = []string{newAESKey()}
+	key := make([]byte, 32)
+	rand.Read(key)
+	c.Seal.Keys = [][]byte{key}
+	return c
+}
+
+// random returns n random bytes in hex.
+func random(n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// newAESKey makes an EncodingAESKey: 43 letters and digits (spec 3.7).
+func newAESKey() string {
+	for {
+		b := make([]byte, 32)
+		rand.Read(b)
+		if key := base64.RawStdEncoding.EncodeToString(b); !hasSymbol(key) {
+			return key
+		}
+	}
+}
+
+func hasSymbol(s string) bool {
+	for _, c := range s {
+		if c == '+' || c == '/' {
+			return true
+		}
+	}
+	return false
+}
+
+// cause is the reason behind a path error, without the path again.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,55 @@
+package order
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/problem"
+	"github.com/xpay-serverless/xpay-serverless/internal/store"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
+)
+
+// bodyVersion is the version of the stored JSON. Old versions must decode for ever (testdata/golden).
+const bodyVersion = 1
+
+// KeyHeld lists what waits for a person.
+const KeyHeld = "held"
+
+type body struct {
+	V int `json:"v"`
+	Order
+}
+
+// userKey keeps the orders of production and sandbox apart.
+func userKey(env xpay.Env, openID string) string { return strconv.Itoa(int(env)) + ":" + openID }
+
+// encode turns an order into the document that replaces doc.
+func encode(o Order, doc store.Doc) (store.Doc, error) {
+	raw, err := json.Marshal(body{V: bodyVersion, Order: o})
+	if err != nil {
+		return store.Doc{}, fmt.Errorf("encode order %s: %w", o.ID, err)
+	}
+	if len(raw) > BodyBytesMax {
+		return store.Doc{}, problem.New(problem.Internal, "order %s takes %d bytes, more than %d", o.ID, len(raw), BodyBytesMax)
+	}
+	doc.ID, doc.Stamp, doc.Body = DocID(o.ID), store.NewStamp(), raw
+	doc.Created, doc.Due, doc.User = o.CreatedAt, o.DueAt(), userKey(o.Env, o.OpenID)
+	doc.Keys = nil
+	if len(o.Attention) > 0 {
+		doc.Keys = []string{KeyHeld}
+	}
+	return doc, nil
+}
+
+// decode reads a stored order of any version.
+func decode(doc store.Doc) (Order, error) {
+	var b body
+	if err := json.Unmarshal(doc.Body, &b); err != nil {
+		return Order{}, problem.Hide(problem.Internal, err, "the document "+doc.ID+" is not an order that can be read")
+	}
+	if b.V != bodyVersion || len(b.Attempts) == 0 {
+		return Order{}, problem.New(problem.Internal, "the document %s has version %d, this program knows %d", doc.ID, b.V, bodyVersion)
+	}
+	return b.Order, nil
+}

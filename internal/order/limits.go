@@ -1,0 +1,55 @@
+package order
+
+import "time"
+
+// codeLeftFee is WeChat's code for a left_fee that is not the real one (spec 6.1).
+const codeLeftFee = 268490016
+
+// Every limit of the core, with its reason.
+const (
+	AttemptsMax       = 9   // one digit in the number; nobody cancels more often in good faith
+	OpenOrdersMax     = 20  // unpaid orders one user may have
+	CreatesPerMinute  = 10  // orders one user may create in a minute
+	recentOrders      = 50  // newest orders of a user that the two limits above look at
+	AttachBytesMax    = 200 // spec 2.2: no limit is published for the call, its sister allows 200
+	KeyCharsMin       = 8   // Idempotency-Key
+	KeyCharsMax       = 64
+	ReasonBytesMax    = 300 // a refund's note; WeChat takes 1024 characters of biz_meta
+	paymentsMax       = 12  // payments kept in one order; more become evidence and an alarm
+	RefundsMax        = 20  // refunds kept in one order, for the 32 KiB an order may have
+	attentionMax      = 16  // different open questions kept in one order
+	historyMax        = 96  // entries; state changes and money facts stay far below it
+	BodyBytesMax      = 32 << 10
+	conflictsMax      = 16 // lost compare-and-swaps before we give up and let the caller retry
+	stepsMax          = 8  // outside calls one Advance makes before it leaves the rest to the next
+	refundSendsBefore = 10 // sends of one intent before a person is asked to look
+	tellsBefore       = 8  // notify_provide_goods calls without effect before a person is asked
+	evidenceBytesMax  = 8 << 10
+)
+
+const (
+	OpenFor          = 24 * time.Hour       // from created to expiresAt
+	lease            = 30 * time.Second     // longer than the slowest step: two calls of 5 s and their writes
+	lookTimeout      = 2 * time.Second      // a phone waits for this query
+	repairAfter      = 3 * time.Second      // a poll looks at WeChat again when the last look is older
+	provideAfterPush = time.Minute          // a push was seen: let its repeat take our answer first
+	refundWindow     = 365 * 24 * time.Hour // spec 4.8
+	refundAbsentGap  = time.Minute          // between the two absences that allow a new intent version
+	refundAlarmAfter = 24 * time.Hour       // a refund that is still open after this needs a person
+	evidenceFor      = 90 * 24 * time.Hour  // raw bodies are kept this long
+	setAsideFor      = time.Hour            // a document that cannot be read
+	backoffMin       = 5 * time.Second      // after the first unanswered call
+	backoffMax       = 10 * time.Minute     // and at most
+)
+
+// ladder is when an attempt that was handed out is looked at, counted from its last signing.
+var ladder = [...]time.Duration{
+	time.Minute, 3 * time.Minute, 10 * time.Minute, 30 * time.Minute, 2 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour,
+}
+
+// refundLadder is the wait before the next look at a running refund, by the number of looks so far; the last
+// one repeats.
+var refundLadder = [...]time.Duration{
+	5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 3 * time.Minute, 10 * time.Minute,
+	30 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour,
+}

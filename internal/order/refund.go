@@ -1,0 +1,223 @@
+package order
+
+import (
+	"context"
+	"errors"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/problem"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
+)
+
+// RefundRequest asks for money to go back.
+type RefundRequest struct {
+	OrderID string
+	Key     string // Idempotency-Key
+	Amount  Fen
+	Reason  string // WeChat's "0" to "5" (spec 4.8), or a note of at most ReasonBytesMax bytes
+	Attempt int    // 0: the attempt that pays for the order
+}
+
+// Refund stores the intent to refund and then carries it out as far as WeChat answers now; Advance does the rest. The
+// same key and request again return the same refund.
+//
+// Problems: Invalid, NotFound, Conflict (same key, other request; another refund is open), Rejected (not paid, more
+// than is left, Apple, too old), Limited, Unavailable. After Unavailable the intent may be stored: repeat.
+func (s *Service) Refund(ctx context.Context, r RefundRequest) (Order, Refund, error) {
+	if err := checkKey(r.Key); err != nil {
+		return Order{}, Refund{}, err
+	}
+	cur, err := s.find(ctx, r.OrderID)
+	if err != nil {
+		return Order{}, Refund{}, err
+	}
+	var intent Refund
+	cur, err = s.write(ctx, cur, func(o Order) (Order, bool, error) {
+		var known bool
+		if intent, known, err = s.intent(&o, r); err != nil || known {
+			return o, false, err
+		}
+		next, out := Apply(o, Fact{Kind: FactRefundAsked, Source: SourceOperator, At: s.now(), Attempt: intent.Attempt, Intent: &intent})
+		if out.Event != EventReserved {
+			return o, false, problem.New(problem.Rejected, "the refund cannot be: %s", out.Reason)
+		}
+		return next, true, nil
+	})
+	if err != nil {
+		return Order{}, Refund{}, err
+	}
+	return s.afterIntent(ctx, cur, intent.ID)
+}
+
+// afterIntent tries to carry the refund out at once. The intent is stored: an error here is no error for the caller.
+func (s *Service) afterIntent(ctx context.Context, cur stored, id string) (Order, Refund, error) {
+	if err := s.Advance(ctx, DocID(cur.ID)); err != nil {
+		s.Log.WarnContext(ctx, "refund not started yet", "order", cur.ID, "error", err)
+	}
+	if now, err := s.load(ctx, cur.ID); err == nil {
+		cur = now
+	}
+	s.kick(ctx, cur.Order)
+	return cur.Order, *cur.refund(id), nil
+}
+
+// intent builds the refund that a request means, or finds the one it meant before.
+func (s *Service) intent(o *Order, r RefundRequest) (intent Refund, known bool, err error) {
+	if r.Attempt == 0 {
+		r.Attempt = o.refundAttempt()
+	}
+	intent = Refund{ID: NewRefundID(o.ID, r.Attempt, r.Key), Attempt: r.Attempt, Asked: r.Amount, Fee: r.Amount}
+	intent.Reason, intent.Note = refundReason(r.Reason)
+	intent.From = xpay.FromService
+	if old := o.refund(intent.ID); old != nil {
+		if old.Attempt != intent.Attempt || old.Asked != intent.Fee || old.Reason != intent.Reason || old.Note != intent.Note {
+			return Refund{}, false, problem.New(problem.Conflict, "this Idempotency-Key was used for another refund; use a new key")
+		}
+		return *old, true, nil
+	}
+	return intent, false, s.refundable(o, r)
+}
+
+// refundAttempt is the attempt that a refund means when it names none.
+func (o *Order) refundAttempt() int {
+	if a, _ := o.MainPayment(); a != nil {
+		return a.N
+	}
+	for _, a := range o.Attempts {
+		if len(a.Payments) > 0 {
+			return a.N
+		}
+	}
+	return 1
+}
+
+// refundable says why a new refund cannot be.
+func (s *Service) refundable(o *Order, r RefundRequest) error {
+	a := o.Attempt(r.Attempt)
+	switch {
+	case r.Amount <= 0:
+		return problem.New(problem.Invalid, "amount must be above 0, in fen")
+	case len(r.Reason) > ReasonBytesMax:
+		return problem.New(problem.Invalid, "reason has %d bytes, at most %d are possible", len(r.Reason), ReasonBytesMax)
+	case a == nil:
+		return problem.New(problem.Invalid, "the order has no attempt %d", r.Attempt)
+	case len(a.Payments) == 0:
+		return problem.New(problem.Rejected, "the order is not paid")
+	case a.Payments[0].Channel == ChannelApple:
+		return problem.New(problem.Rejected, "it was paid through Apple: only the user can ask Apple for the money")
+	case s.now().Sub(a.Payments[0].At) > refundWindow:
+		return problem.New(problem.Rejected, "it was paid more than 365 days ago, WeChat refunds no more")
+	case o.reserved(a.N) > 0:
+		return problem.New(problem.Conflict, "another refund of this payment is open, wait for its end")
+	case r.Amount > o.Refundable(a.N):
+		return problem.New(problem.Rejected, "%d fen are left to refund, %d were asked", o.Refundable(a.N), r.Amount)
+	case len(o.Refunds) >= RefundsMax:
+		return problem.New(problem.Limited, "the order has had %d refunds, no more can be kept", RefundsMax)
+	}
+	return nil
+}
+
+// refundReason turns what the merchant wrote into WeChat's digit and a note.
+func refundReason(reason string) (xpay.RefundReason, string) {
+	if len(reason) == 1 && reason >= string(xpay.ReasonNone) && reason <= string(xpay.ReasonOther) {
+		return xpay.RefundReason(reason), ""
+	}
+	if reason == "" {
+		return xpay.ReasonNone, ""
+	}
+	return xpay.ReasonOther, reason
+}
+
+// startRefund reads left_fee, stores it as the intent's last parameter, and only then sends.
+func (s *Service) startRefund(ctx context.Context, cur stored, t task, last bool) (stored, error) {
+	paid, err := s.query(ctx, cur.Order, t.attempt)
+	if err != nil {
+		return s.concludeStep(ctx, cur, last, nil, err)
+	}
+	r := cur.Refunds[t.refund]
+	next := s.afterLeft(cur.Order, r, paid)
+	cur, err = s.conclude(ctx, cur, false, []Fact{paid, next}, (*Order).answeredNow)
+	if err != nil || next.Refund.Step != StepLeftRead {
+		return cur, err
+	}
+	now := cur.Refunds[t.refund]
+	if now.State != RefundReady || !cur.claimedBy(s.now()) {
+		return cur, nil // somebody told us more while we asked
+	}
+	return s.concludeStep(ctx, cur, last, s.send(ctx, cur.Order, now), nil)
+}
+
+// afterLeft says what follows from the left_fee that was read.
+func (s *Service) afterLeft(o Order, r Refund, paid Fact) Fact {
+	news := RefundNews{ID: r.ID, Step: StepTooMuch}
+	if paid.Kind == FactMoney && paid.Money.LeftFee != nil {
+		left := *paid.Money.LeftFee
+		news.Left = &left
+		switch {
+		case r.mayHaveHappened(left):
+			news.Step = StepUnclear
+		case left >= r.Fee:
+			news.Step = StepLeftRead
+		}
+	} else {
+		news.Step = StepLater // WeChat does not show the payment now; nothing was sent
+	}
+	return Fact{Kind: FactRefund, Source: SourceQuery, At: s.now(), Attempt: r.Attempt, Refund: &news}
+}
+
+// mayHaveHappened: some send was not answered, and left_fee fell by at least what it would have taken.
+func (r Refund) mayHaveHappened(left Fen) bool {
+	return r.Unanswered && r.LeftFee != nil && *r.LeftFee-left >= r.Fee
+}
+
+// send sends the stored intent and says what came of it. The same intent always gives the same bytes.
+func (s *Service) send(ctx context.Context, o Order, r Refund) []Fact {
+	reply, err := s.WeChat.RefundOrder(ctx, xpay.RefundRequest{
+		OpenID: o.OpenID, Order: xpay.ByOrderID(OutTradeNo(o.ID, r.Attempt)), RefundOrderID: r.ID,
+		LeftFee: *r.LeftFee, RefundFee: r.Fee, BizMeta: r.Note, Reason: r.Reason, From: r.From,
+	})
+	news := RefundNews{ID: r.ID, Step: StepSent, WxRefundID: reply.RefundWxOrderID}
+	if err != nil {
+		s.logUnanswered(ctx, o, err)
+		news.Step, news.Code = refusal(err)
+	}
+	return []Fact{{Kind: FactRefund, Source: SourceQuery, At: s.now(), Attempt: r.Attempt, Refund: &news}}
+}
+
+// refusal reads an error of refund_order: no answer is never a "no".
+func refusal(err error) (RefundStep, int) {
+	var e *xpay.Error
+	switch {
+	case xpay.OutcomeUnknown(err) || !errors.As(err, &e):
+		return StepUnanswered, 0
+	case e.Class() == xpay.ClassDone:
+		return StepSent, 0
+	case e.Class() == xpay.ClassGiveUp || e.Code == codeLeftFee:
+		return StepRefused, e.Code
+	default:
+		return StepLater, e.Code
+	}
+}
+
+// lookRefund queries a refund. One that may have been sent and is not known to WeChat is sent again, with the same
+// bytes, unless WeChat refused it.
+func (s *Service) lookRefund(ctx context.Context, o Order, r Refund) ([]Fact, error) {
+	ref := xpay.ByOrderID(r.ID)
+	if r.Foreign && r.WxRefundID != "" {
+		ref = xpay.ByWxOrderID(r.WxRefundID)
+	}
+	q, err := s.WeChat.QueryOrder(ctx, o.OpenID, ref)
+	news := RefundNews{ID: r.ID, WxRefundID: q.WxOrderID, Step: StepRunning}
+	switch {
+	case errors.Is(err, xpay.ErrNoOrder) && r.State == RefundReady && r.Refused == 0:
+		return s.send(ctx, o, r), nil
+	case errors.Is(err, xpay.ErrNoOrder):
+		news.Step = StepAbsent
+	case err != nil:
+		return nil, err
+	case q.Status.RefundDone():
+		news.Step, news.Fee, news.At = StepDone, q.RefundFee, unix(q.PaidTime)
+	case q.Status.RefundFailed():
+		news.Step = StepFailed
+	}
+	return []Fact{{Kind: FactRefund, Source: SourceQuery, At: s.now(), Attempt: r.Attempt, Refund: &news}}, nil
+}

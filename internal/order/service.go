@@ -1,0 +1,211 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/catalog"
+	"github.com/xpay-serverless/xpay-serverless/internal/problem"
+	"github.com/xpay-serverless/xpay-serverless/internal/store"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
+)
+
+// Service does everything that happens to orders. It has no state of its own: any number of services on one store
+// work together, and one that crashes leaves nothing but a lease that ends.
+type Service struct {
+	AppID   string
+	Store   store.Store
+	WeChat  *xpay.Client // signs and asks; its Merchant says which env this deployment serves
+	Catalog *catalog.Catalog
+	Now     func() time.Time
+
+	// Target names who must accept a delivery before WeChat is told; "" makes the order its own target.
+	Target  string
+	Deliver func(context.Context, Delivery) error // tells Target one event; nil without a Target
+
+	Kick  func(ctx context.Context, docIDs ...string) // tells the queue that these are due: best effort
+	Alarm func(context.Context, Alarm)                // calls a person: best effort, the store keeps the question
+	Log   *slog.Logger
+}
+
+// Delivery is one numbered event of an order for the delivery target. It may be told more than once, always
+// with the same order and number.
+type Delivery struct {
+	Order Order
+	Event Outgoing
+}
+
+// Alarm is a question that was just raised for a person.
+type Alarm struct {
+	Code    string
+	Number  string // order id or business number
+	Reason  string
+	Attempt int
+}
+
+// Check names everything that is missing, at once.
+func (s *Service) Check() error {
+	var missing []error
+	need := func(ok bool, what string) {
+		if !ok {
+			missing = append(missing, errors.New(what+" is missing"))
+		}
+	}
+	need(s.AppID != "", "the AppID")
+	need(s.Store != nil, "the store")
+	need(s.WeChat != nil, "the WeChat client")
+	need(s.Catalog != nil, "the catalogue")
+	need(s.Now != nil, "the clock")
+	need(s.Log != nil, "the log")
+	need(s.Target == "" || s.Deliver != nil, "the way to the delivery target "+s.Target)
+	return errors.Join(missing...)
+}
+
+// stored is an order as the store has it.
+type stored struct {
+	Order
+	doc store.Doc
+}
+
+// now is the time of everything the service writes: UTC, milliseconds.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
+
+func (s *Service) env() xpay.Env { return s.WeChat.Merchant.Env() }
+
+// load reads an order; problem.NotFound when there is none.
+func (s *Service) load(ctx context.Context, id string) (stored, error) {
+	doc, err := s.Store.Get(ctx, DocID(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return stored{}, problem.New(problem.NotFound, "there is no order %s", id)
+	}
+	if err != nil {
+		return stored{}, storeProblem(fmt.Errorf("read order %s: %w", id, err))
+	}
+	return open(doc)
+}
+
+func open(doc store.Doc) (stored, error) {
+	o, err := decode(doc)
+	return stored{Order: o, doc: doc}, err
+}
+
+// change turns the stored order into another one. It is called again with the newer order when somebody else wrote
+// in between; ok false leaves the store alone.
+type change func(Order) (next Order, ok bool, err error)
+
+// write replaces an order by what do makes of it, by compare-and-swap. An error other than do's own leaves the
+// outcome unknown; since do is applied to whatever is stored, repeating is safe.
+func (s *Service) write(ctx context.Context, cur stored, do change) (stored, error) {
+	for range conflictsMax {
+		next, ok, err := do(cur.Order)
+		if err != nil || !ok {
+			return cur, err
+		}
+		doc, err := encode(next, cur.doc)
+		if err != nil {
+			return cur, err
+		}
+		kept, err := s.Store.Update(ctx, doc)
+		switch {
+		case err == nil:
+			return stored{Order: next, doc: kept}, nil
+		case !errors.Is(err, store.ErrConflict) || kept.ID == "":
+			return cur, storeProblem(fmt.Errorf("write order %s: %w", cur.ID, err))
+		}
+		if cur, err = open(kept); err != nil {
+			return cur, err
+		}
+	}
+	return cur, problem.New(problem.Unavailable, "order %s is being changed by many at once, try again", cur.ID)
+}
+
+// take applies facts to an order and writes it. The outcome is that of the last fact.
+func (s *Service) take(ctx context.Context, cur stored, facts ...Fact) (stored, Outcome, error) {
+	var out Outcome
+	var alarms []Attention
+	next, err := s.write(ctx, cur, func(o Order) (Order, bool, error) {
+		alarms = nil
+		for _, f := range facts {
+			o, out = Apply(o, f)
+			alarms = append(alarms, out.Alarms...)
+		}
+		return o, true, nil
+	})
+	if err == nil {
+		s.report(ctx, next.Order, out, alarms)
+	}
+	return next, out, err
+}
+
+// report logs what happened and calls a person for what is new.
+func (s *Service) report(ctx context.Context, o Order, out Outcome, alarms []Attention) {
+	if out.From != out.To {
+		s.Log.InfoContext(ctx, "order changed", "order", o.ID, "event", out.Event, "from", out.From, "to", out.To)
+	}
+	for _, q := range alarms {
+		s.alarm(ctx, Alarm{Code: q.Code, Number: o.ID, Reason: q.Reason, Attempt: q.Attempt})
+	}
+}
+
+func (s *Service) alarm(ctx context.Context, a Alarm) {
+	s.Log.ErrorContext(ctx, "a person must look", "code", a.Code, "number", a.Number, "reason", a.Reason, "attempt", a.Attempt)
+	if s.Alarm != nil {
+		s.Alarm(ctx, a)
+	}
+}
+
+// kick tells the queue. Nothing relies on it: DueAt is set.
+func (s *Service) kick(ctx context.Context, o Order) {
+	if s.Kick != nil && o.due(s.now()) {
+		s.Kick(ctx, DocID(o.ID))
+	}
+}
+
+func storeProblem(err error) error {
+	return problem.Hide(problem.Unavailable, err, "the store does not answer, repeat the same request")
+}
+
+// claim takes the licence to call out for an order. won is false when somebody else has it, or, unless early,
+// when nothing is due.
+func (s *Service) claim(ctx context.Context, cur stored, early bool) (stored, bool, error) {
+	won := false
+	next, err := s.write(ctx, cur, func(o Order) (Order, bool, error) {
+		now := s.now()
+		won = o.claimable(now) && (early || o.due(now))
+		o.Lease = Lease{Until: now.Add(lease), Token: o.Lease.Token + 1}
+		return o, won, nil
+	})
+	return next, won && err == nil, err
+}
+
+// conclude applies what a claim holder learned. done gives the licence back; otherwise the lease is renewed
+// for the next step. A holder whose lease was taken over still records what it learned.
+func (s *Service) conclude(ctx context.Context, cur stored, done bool, facts []Fact, then func(*Order)) (stored, error) {
+	token := cur.Lease.Token
+	var out Outcome
+	var alarms []Attention
+	next, err := s.write(ctx, cur, func(o Order) (Order, bool, error) {
+		alarms = nil
+		for _, f := range facts {
+			o, out = Apply(o, f)
+			alarms = append(alarms, out.Alarms...)
+		}
+		if then != nil {
+			then(&o)
+		}
+		if o.Lease.Token == token {
+			o.Lease.Until = time.Time{}
+			if _, more := o.plan(s.now()); more && !done && o.RetryAt.IsZero() {
+				o.Lease.Until = s.now().Add(lease)
+			}
+		}
+		return o, true, nil
+	})
+	if err == nil {
+		s.report(ctx, next.Order, out, alarms)
+	}
+	return next, err
+}

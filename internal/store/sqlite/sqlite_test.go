@@ -1,0 +1,48 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/store"
+	"github.com/xpay-serverless/xpay-serverless/internal/store/sqlite"
+	"github.com/xpay-serverless/xpay-serverless/internal/store/storetest"
+)
+
+func open(t testing.TB, path string, opt sqlite.Options) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), path, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	for _, synchronous := range []string{"FULL", "NORMAL"} {
+		t.Run(synchronous, func(t *testing.T) {
+			t.Parallel()
+			storetest.Run(t, func(t *testing.T) storetest.Harness { return harness(t, synchronous) })
+		})
+	}
+}
+
+func harness(t *testing.T, synchronous string) storetest.Harness {
+	var now atomic.Pointer[time.Time]
+	setNow := func(to time.Time) { now.Store(&to) }
+	setNow(time.Now())
+	path := filepath.Join(t.TempDir(), "a b?c#d%41&e.db")
+	opt := sqlite.Options{Synchronous: synchronous, Now: func() time.Time { return *now.Load() }}
+	return storetest.Harness{
+		Store:  open(t, path, opt),
+		Reopen: func() store.Store { return open(t, path, opt) },
+		SetNow: setNow,
+	}
+}

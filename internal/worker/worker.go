@@ -1,0 +1,119 @@
+// Package worker is what the queue and the schedule call. The worker advances one document for each message; the
+// sweep finds what is due and sends the messages. Neither relies on the other having worked: a message that is lost
+// is sent again by the next sweep, because the document stays due, and one that comes twice finds nothing to do.
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/problem"
+	"github.com/xpay-serverless/xpay-serverless/internal/store"
+)
+
+const (
+	batchMax = 10  // SQS sends and receives at most this many messages at once
+	sweepMax = 200 // documents one tick of the sweep sends; the rest is due at the next tick
+	idMax    = store.IDBytesMax
+)
+
+// Message is the body of a queue message: which document must be looked at.
+type Message struct {
+	ID string `json:"id"`
+}
+
+// Encode writes the body of a message.
+func (m Message) Encode() string {
+	raw, _ := json.Marshal(m) // a string always marshals
+	return string(raw)
+}
+
+// Advance does the next thing for one document. An error asks for the message again.
+type Advance func(ctx context.Context, docID string) error
+
+// Worker takes batches of messages and advances one document for each.
+type Worker struct {
+	Kinds map[store.Kind]Advance
+	Log   *slog.Logger
+}
+
+// Handle answers with the messages that must come again; those and only those are received again, and after the
+// queue's maxReceiveCount they end in the dead-letter queue. "WeChat does not answer" is none of them: the
+// document's due time has moved. A panic in one document does not touch the others.
+func (w *Worker) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+	var out events.SQSEventResponse
+	for _, m := range batch.Records {
+		if err := w.one(ctx, m.Body); err != nil {
+			w.Log.ErrorContext(ctx, "message not done, it comes again", "message", m.MessageId, "error", err, "cause", errors.Unwrap(err))
+			out.BatchItemFailures = append(out.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+		}
+	}
+	return out, nil
+}
+
+func (w *Worker) one(ctx context.Context, body string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var m Message
+	if err := json.Unmarshal([]byte(body), &m); err != nil || m.ID == "" || len(m.ID) > idMax {
+		return errors.New("the message does not name a document")
+	}
+	advance := w.Kinds[store.KindOf(m.ID)]
+	if advance == nil {
+		return fmt.Errorf("nobody advances documents of kind %q", store.KindOf(m.ID))
+	}
+	if err := advance(ctx, m.ID); !errors.Is(err, problem.NotFound) {
+		return err
+	}
+	w.Log.WarnContext(ctx, "message about a document that does not exist", "message", m.ID)
+	return nil
+}
+
+// Sweep finds what is due and sends it to the queue.
+type Sweep struct {
+	Store store.Store
+	Send  func(ctx context.Context, docIDs []string) error // at most batchMax at once
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// Tick sends everything that is due, at most sweepMax documents, and returns how many it sent. What could not be sent
+// is due at the next tick.
+func (s *Sweep) Tick(ctx context.Context) (int, error) {
+	refs, err := s.Store.Due(ctx, s.Now(), sweepMax)
+	if err != nil {
+		return 0, fmt.Errorf("find what is due: %w", err)
+	}
+	sent := 0
+	var failed []error
+	for len(refs) > 0 {
+		n := min(len(refs), batchMax)
+		ids := make([]string, n)
+		for i, ref := range refs[:n] {
+			ids[i] = ref.ID
+		}
+		if err := s.Send(ctx, ids); err != nil {
+			failed = append(failed, fmt.Errorf("send %d messages: %w", n, err))
+		} else {
+			sent += n
+		}
+		refs = refs[n:]
+	}
+	if sent == sweepMax {
+		s.Log.WarnContext(ctx, "the sweep is at its limit, more is due", "sent", sent)
+	}
+	return sent, errors.Join(failed...)
+}

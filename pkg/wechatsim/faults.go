@@ -1,0 +1,169 @@
+package wechatsim
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Faults is everything that can be made to go wrong, and the switches between two readings of the protocol. The zero
+// value is a healthy WeChat. Counts mean "the next n times" and run down; README.md has the table.
+type Faults struct {
+	Push   PushFaults          `json:"push"`
+	API    map[string]APIFault `json:"api,omitempty"` // by path, such as "/xpay/refund_order"
+	Orders OrderFaults         `json:"orders"`
+}
+
+// PushFaults are troubles on the way to the receiver.
+type PushFaults struct {
+	Drop           int      `json:"drop,omitempty"`           // attempts that vanish; their repeats are still scheduled
+	DropAll        bool     `json:"dropAll,omitempty"`        // no push leaves, repeats included
+	Duplicate      int      `json:"duplicate,omitempty"`      // attempts sent twice
+	Delay          Duration `json:"delay,omitzero"`           // added to first attempts queued from now on
+	Reorder        bool     `json:"reorder,omitempty"`        // among those due, the newest due goes first
+	FreshTimestamp bool     `json:"freshTimestamp,omitempty"` // repeats are signed anew
+	OmitPayInfo    bool     `json:"omitPayInfo,omitempty"`    // no WeChatPayInfo in paid pushes
+}
+
+// APIFault is the trouble of one path. What happens before the effect is taken first.
+type APIFault struct {
+	ErrorBeforeEffect int       `json:"errorBeforeEffect,omitempty"` // HTTP 500, nothing happened
+	CutBeforeEffect   int       `json:"cutBeforeEffect,omitempty"`   // connection cut, nothing happened
+	Code              CodeFault `json:"code,omitzero"`               // an errcode, nothing happened
+	ErrorAfterEffect  int       `json:"errorAfterEffect,omitempty"`  // it happened, HTTP 500
+	CutAfterEffect    int       `json:"cutAfterEffect,omitempty"`    // it happened, connection cut
+	Hang              int       `json:"hang,omitempty"`              // it happened, no answer until the caller gives up
+}
+
+// CodeFault answers ErrCode the next Times times.
+type CodeFault struct {
+	ErrCode int `json:"errcode"`
+	Times   int `json:"times"`
+}
+
+// OrderFaults change how orders and refunds behave.
+type OrderFaults struct {
+	StatusFlap             Duration `json:"statusFlap,omitzero"`              // after a refund starts the payment order shows 5 so long
+	RefundRunningQueries   int      `json:"refundRunningQueries,omitempty"`   // of each refund: queries answered 5
+	RefundQueryLag         int      `json:"refundQueryLag,omitempty"`         // of each refund: queries answered 数据不存在
+	OrderQueryLag          int      `json:"orderQueryLag,omitempty"`          // of each paid order: queries answered as if unpaid
+	Absent                 bool     `json:"absent,omitempty"`                 // OrderQueryLag answers 数据不存在 instead
+	RefundNotDeduplicated  bool     `json:"refundNotDeduplicated,omitempty"`  // a finished refund number starts another refund
+	RefundRepeatInProgress bool     `json:"refundRepeatInProgress,omitempty"` // repeating a running refund answers 268490014
+	RefundFails            int      `json:"refundFails,omitempty"`            // refunds started that end in 7
+	PayTwice               int      `json:"payTwice,omitempty"`               // payments followed by a second one of the same number
+	PayTwiceShowsFirst     bool     `json:"payTwiceShowsFirst,omitempty"`     // query_order by order_id shows the first of them
+	ActualPrice            string   `json:"actualPrice,omitempty"`            // prices of pushes: "total" (default) or "unit"
+	Coupon                 int64    `json:"coupon,omitempty"`                 // fen by which paid_fee is below order_fee, while set
+	NotifyNotRepeatable    bool     `json:"notifyNotRepeatable,omitempty"`    // a second notify_provide_goods answers 268490002
+	NotifyStopsPush        bool     `json:"notifyStopsPush,omitempty"`        // notify_provide_goods ends the repeats of the push
+	FullRefundKeepsStatus  bool     `json:"fullRefundKeepsStatus,omitempty"`  // a fully refunded order stays 2 or 4 instead of 5
+	DiscountFloor          bool     `json:"discountFloor,omitempty"`          // activitySellingPrice below 40 % is refused
+	OmitFields             []string `json:"omitFields,omitempty"`             // names left out of query_order answers
+}
+
+// Duration is a time.Duration that is written as text, such as "30m".
+type Duration time.Duration
+
+// MarshalText writes the form of time.Duration.String.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads the form of time.ParseDuration; "" is zero.
+func (d *Duration) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*d = 0
+		return nil
+	}
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// SetFaults replaces all faults.
+func (s *Sim) SetFaults(f Faults) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = f.clone()
+	s.record(kindFaults, &s.faults)
+}
+
+// Faults answers the faults in force, with the counts that are left.
+func (s *Sim) Faults() Faults {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults.clone()
+}
+
+func (f Faults) clone() Faults {
+	f.API = maps.Clone(f.API)
+	f.Orders.OmitFields = slices.Clone(f.Orders.OmitFields)
+	return f
+}
+
+// fate is how a call ends.
+type fate int
+
+const (
+	fateAnswer fate = iota
+	fateError
+	fateCut
+	fateHang
+)
+
+func (f fate) String() string { return [...]string{"answer", "error", "cut", "hang"}[f] }
+
+// fateBefore takes a fault that strikes before the effect.
+func (s *Sim) fateBefore(path string) (fate, *refusal) {
+	a := s.faults.API[path]
+	f, no := fateAnswer, (*refusal)(nil)
+	switch {
+	case take(&a.ErrorBeforeEffect):
+		f = fateError
+	case take(&a.CutBeforeEffect):
+		f = fateCut
+	case take(&a.Code.Times):
+		no = refuse(a.Code.ErrCode, "ordered by a fault")
+	default:
+		return fateAnswer, nil
+	}
+	s.faults.API[path] = a
+	s.record(kindFaults, &s.faults)
+	return f, no
+}
+
+// fateAfter takes a fault that strikes after the effect.
+func (s *Sim) fateAfter(path string) fate {
+	a := s.faults.API[path]
+	f := fateAnswer
+	switch {
+	case take(&a.ErrorAfterEffect):
+		f = fateError
+	case take(&a.CutAfterEffect):
+		f = fateCut
+	case take(&a.Hang):
+		f = fateHang
+	default:
+		return fateAnswer
+	}
+	s.faults.API[path] = a
+	s.record(kindFaults, &s.faults)
+	return f
+}
+
+// take uses up one of n. The caller records the faults.
+func take(n *int) bool {
+	if *n <= 0 {
+		return false
+	}
+	*n--
+	return true
+}
+
+// takeFault uses up one of a count that lives in s.faults itself.
+func (s *Sim) takeFault(n *int) bool {
+	if !take(n) {
+		return false
+	}
+	s.record(kindFaults, &s.faults)
+	return true
+}

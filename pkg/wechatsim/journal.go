@@ -1,0 +1,263 @@
+package wechatsim
+
+import (
+	"bufio"
+	"bytes"
+	"container/heap"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Kinds of journal lines. A line holds the whole new record, so the last line of a record wins.
+const (
+	kindOrder  = "order"
+	kindUser   = "user"
+	kindCode   = "code"
+	kindToken  = "token"
+	kindPush   = "push"
+	kindClock  = "clock"
+	kindFaults = "faults"
+	kindTorn   = "torn" // the line before this one was cut off by a crash
+)
+
+// line is the envelope of every journal line.
+type line struct {
+	Kind  string          `json:"k"`
+	Draws uint64          `json:"n"`  // draws of chance so far, so that ids never repeat
+	At    instant         `json:"at"` // simulated time of the change
+	Value json.RawMessage `json:"v,omitempty"`
+}
+
+type clockRecord struct {
+	Offset time.Duration `json:"offset"`
+}
+
+// record appends v to the journal, before the answer that tells about it leaves. Caller holds s.mu. After the first
+// failure nothing is written any more and every call is answered as a failure: what cannot be kept did not happen.
+func (s *Sim) record(kind string, v any) {
+	if s.cfg.Journal == nil || s.journalErr != nil {
+		return
+	}
+	if _, err := s.cfg.Journal.Write(s.line(kind, v)); err != nil {
+		s.journalErr = fmt.Errorf("journal: %w", err)
+		s.cfg.Log.Error("the journal cannot be written", "error", err)
+	}
+}
+
+func (s *Sim) line(kind string, v any) []byte {
+	l := line{Kind: kind, Draws: s.chance.draws, At: at(s.cfg.Now())}
+	if v != nil {
+		l.Value = mustJSON(v)
+	}
+	return append(mustJSON(l), '\n')
+}
+
+// Snapshot writes a journal that restores the present state: one line for each record.
+func (s *Sim) Snapshot(w io.Writer) error {
+	_, err := w.Write(s.snapshot())
+	return err
+}
+
+func (s *Sim) snapshot() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var b bytes.Buffer
+	b.Write(s.line(kindClock, clockRecord{Offset: s.offset}))
+	b.Write(s.line(kindFaults, &s.faults))
+	b.Write(s.line(kindToken, &s.tokens))
+	for _, id := range slices.Sorted(maps.Keys(s.users)) {
+		b.Write(s.line(kindUser, s.users[id]))
+	}
+	for _, c := range s.codeOrder {
+		b.Write(s.line(kindCode, s.codes[c]))
+	}
+	for _, o := range s.created {
+		b.Write(s.line(kindOrder, o))
+	}
+	for _, o := range s.created {
+		for _, p := range o.pushes {
+			b.Write(s.line(kindPush, p))
+		}
+	}
+	return b.Bytes()
+}
+
+// Restore replays a journal into a Sim that was just made. A torn last line is ignored; any other damage is an error
+// that names the line. Pushes that were waiting wait again. If the clock stands before the last line, as after a
+// restart of a process that had moved its clock, it is moved by the journaled offset through Config.Advance.
+func (s *Sim) Restore(r io.Reader) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.restored || len(s.users) > 0 || len(s.created) > 0 {
+		return errors.New("wechatsim: Restore works once, on a fresh simulator")
+	}
+	s.restored = true
+	last, whole, err := s.replay(r)
+	if err != nil {
+		return fmt.Errorf("wechatsim: restore: %w", err)
+	}
+	s.index()
+	if !whole && s.cfg.Journal != nil {
+		if _, err := s.cfg.Journal.Write(append([]byte("\n"), s.line(kindTorn, nil)...)); err != nil {
+			return fmt.Errorf("wechatsim: restore: %w", err)
+		}
+	}
+	s.moveClock(last)
+	s.repair()
+	s.signal()
+	return nil
+}
+
+// moveClock applies the journaled offset unless the clock carries it already.
+func (s *Sim) moveClock(last instant) {
+	if at(s.cfg.Now()) >= last || s.cfg.Advance == nil || s.offset <= 0 {
+		s.offset = 0
+		return
+	}
+	s.cfg.Advance(s.offset)
+}
+
+// replay reads every line. whole tells whether the journal ended in a line break.
+func (s *Sim) replay(r io.Reader) (last instant, whole bool, err error) {
+	in := bufio.NewReader(r)
+	var bad error // the line before this one; forgiven if it was torn
+	for n := 1; ; n++ {
+		text, readErr := in.ReadBytes('\n')
+		if readErr != nil && readErr != io.EOF {
+			return last, false, readErr
+		}
+		if len(text) == 0 {
+			return last, true, bad
+		}
+		var l line
+		err := json.Unmarshal(text, &l)
+		switch {
+		case len(bytes.TrimSpace(text)) == 0:
+			continue
+		case err == nil && l.Kind == kindTorn:
+			bad = nil
+		case bad != nil:
+			return last, false, bad
+		case err == nil:
+			err = s.apply(l)
+		}
+		last = max(last, l.At)
+		if err != nil {
+			bad = fmt.Errorf("line %d: %w", n, err)
+		}
+		if readErr == io.EOF { // no line break: whatever is there, more must start on a line of its own
+			return last, false, nil
+		}
+	}
+}
+
+// apply puts one record in its place.
+func (s *Sim) apply(l line) error {
+	s.chance.draws = max(s.chance.draws, l.Draws)
+	switch l.Kind {
+	case kindOrder:
+		return s.applyOrder(l.Value)
+	case kindPush:
+		return s.applyPush(l.Value)
+	case kindUser:
+		u := &user{}
+		err := json.Unmarshal(l.Value, u)
+		s.users[u.OpenID] = u
+		return err
+	case kindCode:
+		return s.applyCode(l.Value)
+	case kindToken:
+		s.tokens = tokens{}
+		return json.Unmarshal(l.Value, &s.tokens)
+	case kindFaults:
+		s.faults = Faults{}
+		return json.Unmarshal(l.Value, &s.faults)
+	case kindClock:
+		var c clockRecord
+		err := json.Unmarshal(l.Value, &c)
+		s.offset = c.Offset
+		return err
+	}
+	return fmt.Errorf("unknown kind %q", l.Kind)
+}
+
+func (s *Sim) applyOrder(v json.RawMessage) error {
+	fresh := &order{}
+	if err := json.Unmarshal(v, fresh); err != nil {
+		return err
+	}
+	if old := s.orders[fresh.No]; old != nil {
+		fresh.pushes = old.pushes
+		*old = *fresh
+		return nil
+	}
+	s.orders[fresh.No] = fresh
+	s.created = append(s.created, fresh)
+	return nil
+}
+
+// applyPush finds the order of the push; the line of the order always comes first.
+func (s *Sim) applyPush(v json.RawMessage) error {
+	fresh := &push{}
+	if err := json.Unmarshal(v, fresh); err != nil {
+		return err
+	}
+	o := s.orders[fresh.Order]
+	if o == nil {
+		return fmt.Errorf("push %d belongs to no order", fresh.Seq)
+	}
+	fresh.order = o
+	s.pushSeq = max(s.pushSeq, fresh.Seq)
+	for _, p := range o.pushes {
+		if p.Seq == fresh.Seq {
+			*p = *fresh
+			return nil
+		}
+	}
+	o.pushes = append(o.pushes, fresh)
+	return nil
+}
+
+func (s *Sim) applyCode(v json.RawMessage) error {
+	c := &loginCode{}
+	if err := json.Unmarshal(v, c); err != nil {
+		return err
+	}
+	if s.codes[c.Code] == nil {
+		s.codeOrder = append(s.codeOrder, c.Code)
+	}
+	s.codes[c.Code] = c
+	return nil
+}
+
+// index rebuilds what is derived from the records.
+func (s *Sim) index() {
+	for _, o := range s.created {
+		s.byWx[o.WxID] = place{order: o, index: -1}
+		for i, p := range o.Payments {
+			s.byWx[p.WxID] = place{order: o, index: i}
+		}
+		for i, r := range o.Refunds {
+			s.byWx[r.WxID] = place{order: o, index: i, refund: true}
+			s.byRefund[r.ID] = place{order: o, index: i, refund: true}
+		}
+		for _, p := range o.pushes {
+			if !p.Done {
+				heap.Push(&s.queue, p)
+			}
+		}
+	}
+}
+
+// repair queues the pushes that a crash lost between the line of an order and the lines of its pushes.
+func (s *Sim) repair() {
+	for _, o := range s.created {
+		s.tellPayments(o)
+		s.tellRefunds(o)
+	}
+}

@@ -1,0 +1,31 @@
+package xpay
+
+// clientCodes is spec 2.3. There is no -15015; mini-games use the same numbers for other things.
+var clientCodes = [...]CodeInfo{
+	{1001, ClassGiveUp, "argument error before the request", "请求前参数错误", "pass signData, mode, paySig and signature as strings", "signData、mode、paySig、signature 均须为字符串"},
+	{1003, ClassGiveUp, "undocumented, reported by users", "官方未说明，用户有反馈", "check the version of WeChat and the parameters", "请检查微信版本与参数"},
+	{-1, ClassRetry, "payment failed", "支付失败", "query the order, then let the user try again with a new number", "查询订单后让用户用新单号重试"},
+	{-2, ClassGiveUp, "user cancelled", "用户取消", "keep the order, close it later", "保留订单，稍后关闭"},
+	{-4, ClassGiveUp, "stopped by risk control", "风控拦截", "do not retry automatically", "不要自动重试"},
+	{-5, ClassRetry, "result of signing up unknown", "开通签约结果未知", "query the contract", "查询签约结果"},
+	{-15001, ClassGiveUp, "parameter error", "参数错误", "read errMsg; on iOS set the short name and enable Apple IAP", "查看 errMsg；iOS 请设置小程序简称并开通苹果 IAP"},
+	{-15002, ClassGiveUp, "outTradeNo was used before", "outTradeNo 重复", "use a new number", "请更换单号"},
+	{-15003, ClassRetry, "system error", "系统错误", "try again later", "请稍后重试"},
+	{-15004, ClassGiveUp, "currencyType is not CNY", "currencyType 不是 CNY", "use CNY", "请使用 CNY"},
+	{-15005, ClassGiveUp, "signature is wrong, often because session_key is stale", "用户态签名错误，常因 session_key 过期", "call wx.login again and sign again; pass signData unchanged", "重新 wx.login 并签名；signData 原样传递"},
+	{-15006, ClassGiveUp, "paySig is wrong", "支付签名错误", "check AppKey against env, and pass signData unchanged", "检查 AppKey 与 env 是否对应，signData 原样传递"},
+	{-15007, ClassGiveUp, "session_key has expired", "session_key 已过期", "call wx.login again and sign again", "重新 wx.login 并签名"},
+	{-15008, ClassGiveUp, "merchant onboarding is not finished", "二级商户进件未完成", "finish onboarding in the console", "请在后台完成进件"},
+	{-15009, ClassGiveUp, "coin not published", "代币未发布", "publish the coin", "请发布代币"},
+	{-15010, ClassGiveUp, "product not published", "道具未发布", "publish the product in this env", "请在对应环境发布道具"},
+	{-15011, ClassGiveUp, "a released version may only use env 0", "正式版仅可使用 env 0", "use production", "请使用现网环境"},
+	{-15012, ClassGiveUp, "Midas failed and the order was closed", "米大师失败，订单已关闭", "use a new number", "请更换单号"},
+	{-15013, ClassGiveUp, "goodsPrice differs from the published price", "goodsPrice 与配置价格不一致", "correct the price, it is fen", "请更正价格，单位为分"},
+	{-15014, ClassRetry, "published too recently", "发布尚未生效", "wait 10 to 30 minutes", "请等待 10 至 30 分钟"},
+	{-15016, ClassGiveUp, "signData is malformed", "signData 格式错误", "fix the JSON", "请修正 JSON"},
+	{-15017, ClassGiveUp, "merchant restricted for a suspected violation", "商户涉嫌违规被限制", "see the notices in the console", "请查看后台通知"},
+	{-15018, ClassGiveUp, "coin or product failed review", "代币或道具审核未通过", "correct it and submit again", "请修改后重新提交"},
+	{-15019, ClassGiveUp, "merchant restricted by WeChat Pay", "商户被微信支付限制", "see the notices of WeChat Pay", "请查看微信支付通知"},
+	{-15020, ClassRetry, "too fast", "操作过快", "wait, then try again", "请稍后重试"},
+	{-15021, ClassRetry, "mini-program is throttled", "小程序被限流", "wait, then try again", "请稍后重试"},
+}

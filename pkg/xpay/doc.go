@@ -1,0 +1,37 @@
+// Package xpay speaks WeChat's mini-program virtual payment (小程序虚拟支付): it signs what a phone passes to
+// wx.requestVirtualPayment, calls the /xpay/* server APIs, and reads the xpay_* message pushes. It knows
+// nothing of how an application keeps its orders, and needs the standard library only.
+//
+// # Taking a payment
+//
+// There is no server call that creates an order. The server signs, the phone pays (spec 1.3):
+//
+//	merchant, err := xpay.NewMerchant(offerID, xpay.Sandbox, sandboxAppKey)
+//	payment, err := merchant.SignGoods(xpay.Goods{
+//		ProductID: "vip_month", Quantity: 1, Price: 1800, OutTradeNo: "order-20260801-1", Attach: "v1",
+//	}, sessionKey)
+//
+// Payment goes to the phone as JSON and into wx.requestVirtualPayment unchanged: the signatures cover the very
+// bytes of SignData. The session key must be fresh; wx.login right before ordering is the safe habit.
+//
+// # Learning that it was paid
+//
+// WeChat pushes xpay_goods_deliver_notify; ParseEvent reads it once the push envelope was verified and opened.
+// Client.QueryOrder asks. Do both: pushes can be late and phones die. Answer a push with Reply, in the format
+// the push came in. Client.NotifyProvideGoods tells WeChat "delivered" when no push could be answered.
+//
+// # Giving money back
+//
+// Client.RefundOrder starts a refund; the money is back only when the refund order says so (Status.RefundDone)
+// or an xpay_refund_notify arrives. LeftFee must come from a QueryOrder made just before.
+//
+// # Errors
+//
+// A call fails in one of three ways. *Error is WeChat's answer: its Class says whether to retry, its Advice what
+// to do. ErrNoAnswer means nothing usable came back and WeChat may or may not have acted. Anything else was
+// refused before sending. For calls that move money ask OutcomeUnknown: if true, query or repeat the identical
+// call with the same number; never invent a new number.
+//
+// Amounts are Fen (1/100 yuan), times are Unix seconds unless a comment says milliseconds. Secrets never appear
+// in errors or when values are printed.
+package xpay
