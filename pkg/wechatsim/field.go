@@ -80,9 +80,6 @@ func cdata(s string) string {
 	return "<![CDATA[" + strings.ReplaceAll(s, "]]>", "]]]]><![CDATA[>") + "]]>"
 }
 
-// fieldDepthMax bounds the nesting of events that people send themselves.
-const fieldDepthMax = 8
-
 // parseEvent reads a JSON object into fields, keeping its order. Names must work as XML names.
 func parseEvent(raw json.RawMessage) ([]field, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))

@@ -91,35 +91,48 @@ func (s *Sim) snapshot() []byte {
 // that names the line. Pushes that were waiting wait again. If the clock stands before the last line, as after a
 // restart of a process that had moved its clock, it is moved by the journaled offset through Config.Advance.
 func (s *Sim) Restore(r io.Reader) error {
+	last, err := s.restore(r)
+	if err != nil {
+		return fmt.Errorf("wechatsim: restore: %w", err)
+	}
+	s.moveClock(last)
+	s.repair()
+	return nil
+}
+
+// restore puts the records back and answers the time of the last line.
+func (s *Sim) restore(r io.Reader) (instant, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.restored || len(s.users) > 0 || len(s.created) > 0 {
-		return errors.New("wechatsim: Restore works once, on a fresh simulator")
+		return 0, errors.New("it works once, on a fresh simulator")
 	}
 	s.restored = true
 	last, whole, err := s.replay(r)
 	if err != nil {
-		return fmt.Errorf("wechatsim: restore: %w", err)
+		return 0, err
 	}
 	s.index()
 	if !whole && s.cfg.Journal != nil {
 		if _, err := s.cfg.Journal.Write(append([]byte("\n"), s.line(kindTorn, nil)...)); err != nil {
-			return fmt.Errorf("wechatsim: restore: %w", err)
+			return 0, err
 		}
 	}
-	s.moveClock(last)
-	s.repair()
-	s.signal()
-	return nil
+	return last, nil
 }
 
 // moveClock applies the journaled offset unless the clock carries it already.
 func (s *Sim) moveClock(last instant) {
-	if at(s.cfg.Now()) >= last || s.cfg.Advance == nil || s.offset <= 0 {
-		s.offset = 0
-		return
+	s.mu.Lock()
+	d := s.offset
+	if at(s.cfg.Now()) >= last || s.cfg.Advance == nil {
+		d = 0
 	}
-	s.cfg.Advance(s.offset)
+	s.offset = d
+	s.mu.Unlock()
+	if d > 0 {
+		s.cfg.Advance(d) // not under the lock: it is the caller's code
+	}
 }
 
 // replay reads every line. whole tells whether the journal ended in a line break.
@@ -256,6 +269,9 @@ func (s *Sim) index() {
 
 // repair queues the pushes that a crash lost between the line of an order and the lines of its pushes.
 func (s *Sim) repair() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signal()
 	for _, o := range s.created {
 		s.tellPayments(o)
 		s.tellRefunds(o)

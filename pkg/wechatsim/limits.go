@@ -31,6 +31,9 @@ const (
 	questionTriesMax = 3               // spec 7.8: Apple's refund question is asked three times
 	questionTimeout  = 3 * time.Second // spec 7.8
 
+	bizMetaCharsMax = 1024 // spec 4.8
+	fieldDepthMax   = 8    // nesting of events that people send themselves
+
 	runPoll       = 100 * time.Millisecond // real time between two looks of Run at the clock
 	runConcurrent = 8                      // pushes that Run keeps under way at once
 	deliverMax    = 100_000                // pushes of one DeliverDue; more is a receiver that feeds itself

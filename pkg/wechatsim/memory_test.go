@@ -6,15 +6,15 @@ import (
 	"testing"
 )
 
-// TestTenThousandSettledOrders holds settled orders to 3 KiB each: 30 MiB for 10 000.
-func TestTenThousandSettledOrders(t *testing.T) {
-	const orders, bytesMax = 10_000, 20 << 20
+// TestSettledOrdersAreCompact holds settled orders to 2 KiB each: 20 MiB for 10 000.
+func TestSettledOrdersAreCompact(t *testing.T) {
+	const orders, bytesMax = 2_000, 2_000 * 2048
 	w := newWorld(t)
 	session := w.login(testUser)
 	before := heapBytes()
 	for i := range orders {
 		w.sim.RequestVirtualPayment(payment(session, signData(fmt.Sprintf("order-%026d", i), 1, 1800)))
-		if i%1000 == 0 {
+		if i%500 == 0 {
 			w.deliver()
 			w.recv.got = nil
 		}

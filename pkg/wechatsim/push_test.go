@@ -1,6 +1,7 @@
 package wechatsim_test
 
 import (
+	"context"
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
@@ -225,4 +226,70 @@ func TestCheckURL(t *testing.T) {
 	}
 	wantField(t, w.object("POST", "/sim/checkURL", ""), "ok", true)
 	wantField(t, w.object("POST", "/sim/checkURL", ""), "ok", false)
+}
+
+// A receiver that dies loses neither its own push nor those behind it.
+func TestPanickingReceiver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.recv.answer = func(n int, _ *http.Request, _ []byte) (int, string) {
+		if n == 1 {
+			panic("crash")
+		}
+		return 200, ""
+	}
+	w.buy("ORDER0001")
+	w.buy("ORDER0002")
+	func() {
+		defer func() {
+			if recover() != "crash" {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		w.deliver()
+	}()
+	if n := w.deliver(); n != 1 || w.order("ORDER0002").Status != 4 {
+		t.Errorf("%d pushes after the crash", n)
+	}
+	w.clock.Advance(2 * time.Second)
+	if w.deliver(); w.order("ORDER0001").Status != 4 || w.order("ORDER0001").Pushes[0].Attempts != 2 {
+		t.Errorf("order is %+v", w.order("ORDER0001"))
+	}
+}
+
+// A push cut short by its own sender is not counted and stays due.
+func TestEndedContextKeepsPushes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.recv.answer = func(int, *http.Request, []byte) (int, string) { cancel(); return 0, "" }
+	w.buy("ORDER0001")
+	w.buy("ORDER0002")
+	w.sim.DeliverDue(ctx)
+	if p := w.order("ORDER0001").Pushes[0]; p.Attempts != 0 {
+		t.Errorf("push is %+v", p)
+	}
+	w.recv.answer = nil
+	if n := w.deliver(); n != 2 {
+		t.Errorf("%d pushes left, want both", n)
+	}
+}
+
+// Apple's question is asked three times, and success is no answer to it.
+func TestAppleQuestionIsAskedThreeTimes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.recv.answer = func(int, *http.Request, []byte) (int, string) { return 200, "success" }
+	w.buyWith("APPLE0001", "pay", "apple")
+	w.deliver()
+	if err := w.sim.AskAppleRefund("APPLE0001", "OTHER"); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		w.deliver()
+		w.clock.Advance(time.Minute)
+	}
+	if p := w.order("APPLE0001").Pushes[1]; p.Attempts != 3 || p.Answered || !p.NextAt.IsZero() {
+		t.Errorf("question is %+v", p)
+	}
 }

@@ -13,9 +13,6 @@ var (
 	reqFromForm      = regexp.MustCompile(`^[1-3]$`)
 )
 
-// bizMetaCharsMax is the length of biz_meta, spec 4.8.
-const bizMetaCharsMax = 1024
-
 type refundAnswer struct {
 	ErrCode         int    `json:"errcode"`
 	ErrMsg          string `json:"errmsg"`

@@ -17,12 +17,9 @@ type write struct {
 }
 
 // submit has the owner run a write and waits for its commit. If the context ends first, the write has happened whole,
-// will do so, or never will; what run returned is not touched again.
+// will do so, or never will (the owner begins none whose context has ended); what run returned is not touched again.
 func submit[T any](ctx context.Context, s *Store, run func() (T, error)) (T, error) {
 	var got, none T
-	if err := ctx.Err(); err != nil {
-		return none, err
-	}
 	w := write{ctx, func() (err error) { got, err = run(); return err }, make(chan error, 1)}
 	select {
 	case s.writes <- w:

@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"modernc.org/sqlite"
@@ -55,6 +56,7 @@ type Store struct {
 
 	writes        chan write
 	quit, stopped chan struct{}
+	closing       sync.Once
 }
 
 // Open opens the file, or makes a new one in a folder that exists. Its error is one sentence for a person.
@@ -73,26 +75,28 @@ func Open(ctx context.Context, path string, opt Options) (*Store, error) {
 	return nil, explain(path, err)
 }
 
-// Close waits for the writes that the owner has taken; later calls fail. Call it once.
+// Close waits for the writes that the owner has taken, and closes the file; later calls fail. Twice is harmless.
 func (s *Store) Close() error {
-	close(s.quit)
-	<-s.stopped
 	var errs []error
-	for _, c := range slices.Backward(s.toClose) {
-		errs = append(errs, c.Close())
-	}
+	s.closing.Do(func() {
+		close(s.quit)
+		<-s.stopped
+		for _, c := range slices.Backward(s.toClose) {
+			errs = append(errs, c.Close())
+		}
+	})
 	return errors.Join(errs...)
 }
 
 func (s *Store) open(ctx context.Context, path string, opt Options) error {
-	sync := cmp.Or(opt.Synchronous, "FULL")
-	if sync != "FULL" && sync != "NORMAL" {
-		return fmt.Errorf("synchronous must be FULL or NORMAL, not %q", sync)
+	synchronous := cmp.Or(opt.Synchronous, "FULL")
+	if synchronous != "FULL" && synchronous != "NORMAL" {
+		return fmt.Errorf("synchronous must be FULL or NORMAL, not %q", synchronous)
 	}
 	if path == "" || path == ":memory:" {
 		return errors.New("a store needs the name of a file")
 	}
-	file, err := s.connect(path, 1, "&_synchronous="+sync)
+	file, err := s.connect(path, 1, "&_synchronous="+synchronous)
 	if err != nil {
 		return err
 	}
@@ -137,11 +141,16 @@ func install(ctx context.Context, conn *sql.Conn) error {
 		return fmt.Errorf("it was written by a newer release (schema %d, this one knows %d)", version, schemaVersion)
 	case version < schemaVersion && tables > 0:
 		return errors.New("it is the database of another program")
-	case version == schemaVersion:
-		return nil
 	}
-	if _, err := conn.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+	var journal string
+	if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&journal); err != nil {
 		return err
+	}
+	if journal != "wal" {
+		return errors.New("its file system cannot share memory; choose a local disk")
+	}
+	if version == schemaVersion {
+		return nil
 	}
 	_, err := conn.ExecContext(ctx, schema) // one transaction; another process may have been faster: nothing happens
 	return err

@@ -9,6 +9,7 @@ import (
 var expiry = []test{
 	{"an expired document is not found", expiredGet},
 	{"an expired document can be created anew, with version 1", expiredCreate},
+	{"a document created anew moves to its new place in lists", expiredMoves},
 	{"an expired document cannot be updated", expiredUpdate},
 	{"an update that lets its document expire can be repeated", expiringUpdate},
 	{"lists omit expired documents", expiredLists},
@@ -52,6 +53,16 @@ func expiredCreate(s *suite) {
 	got, err := s.Store.Create(s.Context(), s.doc("token/a"))
 	s.wantErr(err, store.ErrExists)
 	s.same("beside the error", got, want)
+}
+
+func expiredMoves(s *suite) {
+	doc := s.expired("token/a")
+	key := doc.Keys[0]
+	s.createFor(doc.User, "token/b", s.now.Add(2*time.Hour), key)
+	doc.Created, doc.Expires = s.now.Add(3*time.Hour), time.Time{}
+	s.create(doc)
+	s.wantByUser(doc.User, "token", "token/a", "token/b")
+	s.wantFind(key, "token/a", "token/b")
 }
 
 func expiredUpdate(s *suite) {

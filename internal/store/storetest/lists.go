@@ -187,7 +187,8 @@ func findOrder(s *suite) {
 }
 
 func findChanges(s *suite) {
-	doc := s.createFor("alice", "order/a", s.at(1), "one", "two")
+	doc := s.createFor("alice", "order/a", s.at(1), "one", "two", "one")
+	s.wantFind("one", "order/a")
 	s.createFor("alice", "order/b", s.at(2), "two")
 	for _, step := range []struct{ keys, oneTwoThree []string }{
 		{[]string{"one", "two", "three"}, []string{"order/a", "order/b order/a", "order/a"}},

@@ -15,6 +15,7 @@ var writes = []test{
 	{"an update replaces everything but id and created", updateReplaces},
 	{"an update repeated with its own stamp succeeds and writes once", updateRepeated},
 	{"an update repeated after another writer is a conflict", updateRepeatedLate},
+	{"a stamp that is stored at another version proves nothing", stampElsewhere},
 	{"two writers of what one of them read never both succeed", readersStamps},
 	{"an update of nothing is a conflict with nothing", updateNothing},
 	{"a get sees each write at once", getAfterWrite},
@@ -102,6 +103,23 @@ func updateRepeatedLate(s *suite) {
 	s.wantErr(err, store.ErrConflict)
 	s.same("beside the error", got, theirs)
 	s.same("stored", s.get("order/a"), theirs)
+}
+
+func stampElsewhere(s *suite) {
+	doc := s.doc("order/a")
+	doc.Stamp = store.NewStamp()
+	first := s.create(doc)
+	doc.Version = 1
+	second := s.update(doc)
+	got, err := s.Store.Create(s.Context(), doc)
+	s.wantErr(err, store.ErrExists)
+	s.same("beside the error", got, second)
+	for _, version := range []int64{0, 2 + first.Version, 9} {
+		doc.Version = version
+		got, err = s.Store.Update(s.Context(), doc)
+		s.wantErr(err, store.ErrConflict)
+		s.same("beside the error", got, second)
+	}
 }
 
 // readersStamps: were stamps returned, the second writer would carry the stamp of the first and pass for it.
