@@ -63,6 +63,8 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
+var _ store.Store = (*Store)(nil)
+
 // Create: see store.Store.
 func (s *Store) Create(ctx context.Context, doc store.Doc) (store.Doc, error) {
 	return s.put(ctx, "create", doc, s.createNow)

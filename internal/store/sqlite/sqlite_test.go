@@ -25,21 +25,14 @@ func open(t testing.TB, path string, opt sqlite.Options) *sqlite.Store {
 	return s
 }
 
-func TestConformance(t *testing.T) {
-	for _, synchronous := range []string{"FULL", "NORMAL"} {
-		t.Run(synchronous, func(t *testing.T) {
-			t.Parallel()
-			storetest.Run(t, func(t *testing.T) storetest.Harness { return harness(t, synchronous) })
-		})
-	}
-}
+func TestConformance(t *testing.T) { storetest.Run(t, harness) }
 
-func harness(t *testing.T, synchronous string) storetest.Harness {
+func harness(t *testing.T) storetest.Harness {
 	var now atomic.Pointer[time.Time]
 	setNow := func(to time.Time) { now.Store(&to) }
 	setNow(time.Now())
 	path := filepath.Join(t.TempDir(), "a b?c#d%41&e.db")
-	opt := sqlite.Options{Synchronous: synchronous, Now: func() time.Time { return *now.Load() }}
+	opt := sqlite.Options{Now: func() time.Time { return *now.Load() }}
 	return storetest.Harness{
 		Store:  open(t, path, opt),
 		Reopen: func() store.Store { return open(t, path, opt) },
