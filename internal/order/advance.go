@@ -31,6 +31,7 @@ func (s *Service) Advance(ctx context.Context, docID string) error {
 	if err != nil || !won {
 		return err
 	}
+	licence := cur.Lease
 	for n := range stepsMax {
 		t, ok := cur.plan(s.now())
 		if !ok {
@@ -39,7 +40,7 @@ func (s *Service) Advance(ctx context.Context, docID string) error {
 		if cur, err = s.act(ctx, cur, t, n == stepsMax-1); err != nil {
 			return err
 		}
-		if !cur.claimedBy(s.now()) {
+		if !cur.claimedBy(licence, s.now()) {
 			return nil
 		}
 	}
@@ -62,8 +63,10 @@ func (s *Service) setAside(ctx context.Context, docID string, why error) error {
 	return nil
 }
 
-// claimedBy reports whether the lease still runs.
-func (o *Order) claimedBy(now time.Time) bool { return o.Lease.Until.After(now) }
+// claimedBy reports whether the licence still is its holder's: it runs, and nobody took it over.
+func (o *Order) claimedBy(l Lease, now time.Time) bool {
+	return o.Lease.Token == l.Token && o.Lease.Until.After(now)
+}
 
 // act does one step and writes what came of it. last gives the licence back whatever is left to do.
 func (s *Service) act(ctx context.Context, cur stored, t task, last bool) (stored, error) {
@@ -116,7 +119,7 @@ func (s *Service) look(ctx context.Context, o Order, attempt int) ([]Fact, error
 func (s *Service) deliver(ctx context.Context, cur stored, last bool) (stored, error) {
 	if cur.State == Paid {
 		next, err := s.conclude(ctx, cur, false, []Fact{{Kind: FactDelivering, Source: SourceService, At: s.now()}}, nil)
-		if err != nil || next.State != Delivering || next.Lease.Token != cur.Lease.Token {
+		if err != nil || next.State != Delivering || !next.claimedBy(cur.Lease, s.now()) {
 			return next, err
 		}
 		cur = next

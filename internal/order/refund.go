@@ -133,14 +133,14 @@ func (s *Service) startRefund(ctx context.Context, cur stored, t task, last bool
 	if err != nil {
 		return s.concludeStep(ctx, cur, last, nil, err)
 	}
-	r := cur.Refunds[t.refund]
+	r, licence := cur.Refunds[t.refund], cur.Lease
 	next := s.afterLeft(cur.Order, r, paid)
 	cur, err = s.conclude(ctx, cur, false, []Fact{paid, next}, (*Order).answeredNow)
 	if err != nil || next.Refund.Step != StepLeftRead {
 		return cur, err
 	}
 	now := cur.Refunds[t.refund]
-	if now.State != RefundReady || !cur.claimedBy(s.now()) {
+	if now.State != RefundReady || !cur.claimedBy(licence, s.now()) {
 		return cur, nil // somebody told us more while we asked
 	}
 	return s.concludeStep(ctx, cur, last, s.send(ctx, cur.Order, now), nil)
