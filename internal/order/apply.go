@@ -204,7 +204,7 @@ func (o *Order) answered(q Attention) bool {
 	a := o.Attempt(q.Attempt)
 	switch q.Code {
 	case AttentionSurplus, AttentionMismatch:
-		return a != nil && o.extra(a) <= o.refundedByNumber(a.N)
+		return a != nil && o.extra(a) > 0 && o.extra(a) <= o.refundedByNumber(a.N)
 	case AttentionRefund:
 		return a != nil && o.reserved(a.N) == 0
 	case AttentionUntold:

@@ -124,7 +124,7 @@ func (r *Refund) task(i int) task {
 		if r.Proven {
 			t.step = stepStartRefund
 		}
-	case RefundRunning, RefundRumour:
+	case RefundRunning:
 	case RefundDone, RefundFailed:
 		t.at = time.Time{}
 	}

@@ -14,6 +14,7 @@ type evidence struct {
 	V      int       `json:"v"`
 	Event  string    `json:"event"`
 	Number string    `json:"number"`
+	Case   string    `json:"case,omitempty"` // the complaint or refund, where one order can have several
 	Reason string    `json:"reason"`
 	Source Source    `json:"source"`
 	Ask    bool      `json:"ask,omitempty"` // a person must look
@@ -31,7 +32,7 @@ func (e evidence) doc(raw []byte) store.Doc {
 	e.Number = e.Number[:min(len(e.Number), idLen*2)]
 	body, _ := json.Marshal(e) // strings, numbers and bytes always marshal
 	doc := store.Doc{
-		ID:      string(KindEvidence) + "/" + digest("evidence", e.Event, e.Number, e.Reason, e.once()),
+		ID:      string(KindEvidence) + "/" + digest("evidence", e.Event, e.Number, e.Case, e.Reason, e.once()),
 		Created: e.At, Expires: e.At.Add(evidenceFor).Truncate(time.Second), Body: body,
 	}
 	if e.Ask {

@@ -112,6 +112,9 @@ func judgeNewPayment(o *Order, a *Attempt, f Fact, reason string) verdict {
 	p.Surplus = main != nil
 	return verdict{event: event, reason: reason, fee: p.Fee, do: func() {
 		a.Payments = append(a.Payments, p)
+		if event == EventMismatch && f.Source == SourcePush {
+			a.HintAt = f.At // the query tells what was really paid, and so what can go back
+		}
 		o.looked(a, f)
 		if event == EventPaid && o.State != Held {
 			o.tellTarget("order.paid", p.Fee, f.At)
@@ -123,7 +126,7 @@ func newPayment(o *Order, f Fact, reason string) Payment {
 	m := f.Money
 	p := Payment{Source: f.Source, Mismatch: reason, Fee: o.Amount, At: m.PaidAt}
 	if m.Actual != nil {
-		p.Fee = *m.Actual
+		p.Fee = max(0, *m.Actual)
 	}
 	if p.At.IsZero() {
 		p.At = f.At
@@ -207,7 +210,7 @@ func (o *Order) mismatch(m *Money) string {
 		return "another product was paid for"
 	case m.Quantity != 0 && m.Quantity != o.Quantity:
 		return fmt.Sprintf("quantity is %d, ordered were %d", m.Quantity, o.Quantity)
-	case m.Actual != nil && *m.Actual != o.Price && *m.Actual != o.Amount:
+	case m.Actual != nil && (*m.Actual <= 0 || *m.Actual > o.Amount):
 		return fmt.Sprintf("the price paid is %d fen, ordered were %d pieces of %d fen", *m.Actual, o.Quantity, o.Price)
 	case m.OrderFee != nil && *m.OrderFee != o.Amount:
 		return fmt.Sprintf("order_fee is %d fen, the order's amount is %d", *m.OrderFee, o.Amount)
@@ -220,8 +223,11 @@ func (o *Order) mismatch(m *Money) string {
 	}
 }
 
-// ambiguous reports whether a push leaves open what was paid: ActualPrice may be one piece or the total.
-func (o *Order) ambiguous(m *Money) bool { return m.Actual == nil || o.Price != o.Amount }
+// ambiguous reports whether a push leaves open what was paid: ActualPrice may be one piece or the total, and less than
+// both with a coupon (spec 4.6, 7.2). Then the query decides.
+func (o *Order) ambiguous(m *Money) bool {
+	return m.Actual == nil || o.Price != o.Amount || *m.Actual != o.Amount
+}
 
 func (o *Order) payments() int {
 	n := 0

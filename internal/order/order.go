@@ -106,7 +106,6 @@ const (
 	RefundRunning  RefundState = "running"  // WeChat accepted it
 	RefundDone     RefundState = "done"     // the user has the money
 	RefundFailed   RefundState = "failed"   // WeChat refused it for good; nothing moved
-	RefundRumour   RefundState = "rumour"   // a push that proves nothing speaks of it; a query will tell
 )
 
 // Refund is one refund of one attempt, ours or somebody else's (console, complaint, Apple).

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func (s *Service) Record(ctx context.Context, p Push) (Answer, AppleReply, error
 		r, err := s.answerApple(ctx, p)
 		return AnswerRefund, r, err
 	case strings.HasPrefix(p.Event.Name, "xpay_"):
-		return AnswerDone, AppleReply{}, s.keep(ctx, p, evidence{Number: p.number(), Reason: p.Event.Name + " needs a person", Ask: true})
+		return AnswerDone, AppleReply{}, s.keep(ctx, p, evidence{Number: p.number(), Case: p.caseID(), Reason: p.Event.Name + " needs a person", Ask: true})
 	default:
 		return AnswerNotOurs, AppleReply{}, nil
 	}
@@ -100,7 +101,7 @@ func (s *Service) recordRefund(ctx context.Context, p Push) (Answer, error) {
 	cur, err := s.load(ctx, number.OrderID)
 	switch {
 	case errors.Is(err, problem.NotFound):
-		return AnswerDone, s.keep(ctx, p, evidence{Number: name, Reason: "refunded, but there is no such order", Ask: true})
+		return AnswerDone, s.keep(ctx, p, evidence{Number: name, Case: p.caseID(), Reason: "refunded, but there is no such order", Ask: true})
 	case err != nil:
 		return AnswerAgain, err
 	}
@@ -114,10 +115,20 @@ func (s *Service) recordRefund(ctx context.Context, p Push) (Answer, error) {
 		return AnswerDone, s.keep(ctx, p, evidence{Number: name, Reason: out.Reason})
 	}
 	s.kick(ctx, cur.Order)
-	if out.Event == EventHint {
+	if !p.Encrypted && !cur.booked(f.Attempt, f.Refund) {
 		return AnswerAgain, nil // plain mode: the query decides, a repeat finds it settled
 	}
 	return AnswerDone, nil
+}
+
+// booked reports whether the refund that a push speaks of has ended in our books: by its number, or, for one that we
+// did not start, by the left_fee that WeChat shows since.
+func (o *Order) booked(attempt int, n *RefundNews) bool {
+	if r := o.findRefund(n); r != nil {
+		return r.State == RefundDone || r.State == RefundFailed
+	}
+	a := o.Attempt(attempt)
+	return n.Step == StepFailed || a != nil && n.Fee != nil && o.refunded(a) >= o.refundedByNumber(attempt)+*n.Fee
 }
 
 // answerApple answers Apple's question from what we know: object when the user has the goods, else let it pass. An
@@ -150,6 +161,18 @@ func (p Push) number() string {
 		return e.Refund.MchOrderID
 	case e.Complaint != nil:
 		return e.Complaint.MchOrderID
+	default:
+		return ""
+	}
+}
+
+// caseID tells two events about the same order apart: two complaints, two refunds.
+func (p Push) caseID() string {
+	switch e := p.Event; {
+	case e.Refund != nil:
+		return e.Refund.WxRefundID
+	case e.Complaint != nil:
+		return cmp.Or(e.Complaint.ComplaintID, e.Complaint.RequestID)
 	default:
 		return ""
 	}

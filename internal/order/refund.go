@@ -62,18 +62,20 @@ func (s *Service) afterIntent(ctx context.Context, cur stored, id string) (Order
 
 // intent builds the refund that a request means, or finds the one it meant before.
 func (s *Service) intent(o *Order, r RefundRequest) (intent Refund, known bool, err error) {
-	if r.Attempt == 0 {
-		r.Attempt = o.refundAttempt()
-	}
-	intent = Refund{ID: NewRefundID(o.ID, r.Attempt, r.Key), Attempt: r.Attempt, Asked: r.Amount, Fee: r.Amount}
+	// The number comes from the request as it was made: which attempt it means is decided once, at its first use.
+	intent = Refund{ID: NewRefundID(o.ID, r.Attempt, r.Key), Asked: r.Amount, Fee: r.Amount}
 	intent.Reason, intent.Note = refundReason(r.Reason)
 	intent.From = xpay.FromService
 	if old := o.refund(intent.ID); old != nil {
-		if old.Attempt != intent.Attempt || old.Asked != intent.Fee || old.Reason != intent.Reason || old.Note != intent.Note {
+		if old.Asked != intent.Fee || old.Reason != intent.Reason || old.Note != intent.Note {
 			return Refund{}, false, problem.New(problem.Conflict, "this Idempotency-Key was used for another refund; use a new key")
 		}
 		return *old, true, nil
 	}
+	if r.Attempt == 0 {
+		r.Attempt = o.refundAttempt()
+	}
+	intent.Attempt = r.Attempt
 	return intent, false, s.refundable(o, r)
 }
 
@@ -110,7 +112,7 @@ func (s *Service) refundable(o *Order, r RefundRequest) error {
 		return problem.New(problem.Conflict, "another refund of this payment is open, wait for its end")
 	case r.Amount > o.Refundable(a.N):
 		return problem.New(problem.Rejected, "%d fen are left to refund, %d were asked", o.Refundable(a.N), r.Amount)
-	case len(o.Refunds) >= RefundsMax:
+	case o.count(ours) >= RefundsMax:
 		return problem.New(problem.Limited, "the order has had %d refunds, no more can be kept", RefundsMax)
 	}
 	return nil
@@ -201,11 +203,7 @@ func refusal(err error) (RefundStep, int) {
 // lookRefund queries a refund. One that may have been sent and is not known to WeChat is sent again, with the same
 // bytes, unless WeChat refused it.
 func (s *Service) lookRefund(ctx context.Context, o Order, r Refund) ([]Fact, error) {
-	ref := xpay.ByOrderID(r.ID)
-	if r.Foreign && r.WxRefundID != "" {
-		ref = xpay.ByWxOrderID(r.WxRefundID)
-	}
-	q, err := s.WeChat.QueryOrder(ctx, o.OpenID, ref)
+	q, err := s.WeChat.QueryOrder(ctx, o.OpenID, xpay.ByOrderID(r.ID))
 	news := RefundNews{ID: r.ID, WxRefundID: q.WxOrderID, Step: StepRunning}
 	switch {
 	case errors.Is(err, xpay.ErrNoOrder) && r.State == RefundReady && r.Refused == 0:

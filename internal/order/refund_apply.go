@@ -19,7 +19,7 @@ func judgeRefundAsked(o *Order, f Fact) verdict {
 		return impossible("a second refund while one is open")
 	case r.Fee <= 0 || r.Fee > o.Refundable(r.Attempt):
 		return impossible(fmt.Sprintf("a refund of %d fen where %d are left", r.Fee, o.Refundable(r.Attempt)))
-	case len(o.Refunds) >= RefundsMax:
+	case o.count(ours) >= RefundsMax:
 		return impossible("more refunds than one order can keep")
 	}
 	r.State, r.Version, r.AskedAt, r.NextAt = RefundReserved, 1, f.At, f.At
@@ -78,19 +78,33 @@ func judgeForeignRefund(o *Order, f Fact) verdict {
 		return known(nil)
 	case n.Fee == nil || *n.Fee <= 0:
 		return impossible("a finished refund without an amount")
-	case len(o.Refunds) >= RefundsMax+paymentsMax:
+	case f.Source == SourcePlain:
+		return verdict{event: EventHint, do: func() { a.HintAt = f.At }} // left_fee tells whether it is true
+	case o.count(foreign) >= RefundsMax:
 		return impossible("more refunds than one order can keep")
 	}
-	r := Refund{ID: n.ID, WxRefundID: n.WxRefundID, Attempt: a.N, Foreign: true, Fee: *n.Fee, AskedAt: f.At}
-	if f.Source == SourcePlain {
-		r.State, r.NextAt = RefundRumour, f.At
-		return verdict{event: EventHint, do: func() { o.Refunds = append(o.Refunds, r) }}
+	r := Refund{
+		ID: n.ID, WxRefundID: n.WxRefundID, Attempt: a.N, Foreign: true, State: RefundDone, Fee: *n.Fee,
+		AskedAt: f.At, DoneAt: newsTime(f),
 	}
-	r.State, r.DoneAt = RefundDone, newsTime(f)
 	return verdict{event: EventRefunded, fee: r.Fee, do: func() {
 		o.Refunds = append(o.Refunds, r)
 		o.afterRefund(a, r, f)
 	}}
+}
+
+// What is counted of an order's refunds.
+func ours(r Refund) bool    { return !r.Foreign }
+func foreign(r Refund) bool { return r.Foreign }
+
+func (o *Order) count(which func(Refund) bool) int {
+	n := 0
+	for _, r := range o.Refunds {
+		if which(r) {
+			n++
+		}
+	}
+	return n
 }
 
 func newsTime(f Fact) time.Time {
@@ -225,10 +239,9 @@ func (r *Refund) absent(o *Order, f Fact) {
 
 // Why a refund failed, for the merchant.
 const (
-	reasonRefused  = "WeChat refused it"
-	reasonEnded    = "WeChat ended it without moving money"
-	reasonTooMuch  = "WeChat has less left to refund"
-	reasonNotFound = "WeChat knows no such refund"
+	reasonRefused = "WeChat refused it"
+	reasonEnded   = "WeChat ended it without moving money"
+	reasonTooMuch = "WeChat has less left to refund"
 )
 
 func (r *Refund) fail(f Fact, why string) {
@@ -238,15 +251,11 @@ func (r *Refund) fail(f Fact, why string) {
 	}
 }
 
-// wait plans the next look on the ladder, and calls a person when it takes too long. A rumour that nothing
-// confirms within its first looks is dropped: its push stays as evidence.
+// wait plans the next look on the ladder, and calls a person when it takes too long.
 func (r *Refund) wait(o *Order, f Fact) {
 	r.NextAt = f.At.Add(refundLadder[min(r.Looks, len(refundLadder)-1)])
 	r.Looks++
-	switch {
-	case r.Foreign && r.Looks >= len(refundLadder):
-		r.fail(f, reasonNotFound)
-	case !r.Foreign && f.At.Sub(r.AskedAt) >= refundAlarmAfter:
+	if f.At.Sub(r.AskedAt) >= refundAlarmAfter {
 		o.ask(Attention{Code: AttentionRefund, Reason: "a refund is open for more than a day", Attempt: r.Attempt, At: f.At})
 	}
 }
@@ -258,7 +267,7 @@ func finishRefund(o *Order, r *Refund, f Fact) verdict {
 	if n.Fee != nil {
 		fee = *n.Fee
 	}
-	if fee <= 0 || r.State == RefundRumour && n.Fee == nil {
+	if fee <= 0 {
 		return impossible("a finished refund without an amount")
 	}
 	return verdict{event: EventRefunded, fee: fee, do: func() {
