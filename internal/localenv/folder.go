@@ -90,7 +90,7 @@ func (f folder) config() (backend.Config, error) {
 
 // newConfig invents a mini-program: nothing of it is real.
 func newConfig() backend.Config {
-	c := backend.Config{AppID: "wx" + random(8), OfferID: "1450000001", Env: xpay.Sandbox}
+	c := backend.Config{AppID: "wx" + random(8), OfferID: "1450000001", Env: xpay.Production}
 	c.Merchant.AppSecret = random(16)
 	c.Merchant.AppKeys.Production = random(16)
 	c.Merchant.AppKeys.Sandbox = random(16)

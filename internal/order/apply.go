@@ -29,7 +29,11 @@ type verdict struct {
 func Apply(o Order, f Fact) (Order, Outcome) {
 	o = o.clone()
 	out := Outcome{From: o.State}
+	before := slices.Clone(o.Attention)
 	v := judge(&o, f)
+	if f.Source == SourcePlain && v.event == EventImpossible {
+		v = verdict{event: EventHint, reason: v.reason} // it proves nothing, so it contradicts nothing and calls nobody
+	}
 	to, ok := Next(o.State, v.event)
 	if !ok {
 		v = impossible(fmt.Sprintf("%s cannot happen to an order that is %s", v.event, o.State))
@@ -38,7 +42,7 @@ func Apply(o Order, f Fact) (Order, Outcome) {
 	if v.do != nil {
 		v.do()
 	}
-	before := slices.Clone(o.Attention)
+	o.heard(f)
 	o.raise(v, f)
 	o.enter(to, v, f)
 	o.follow(f)
@@ -46,6 +50,17 @@ func Apply(o Order, f Fact) (Order, Outcome) {
 	out.Event, out.Reason, out.To = v.event, v.reason, o.State
 	out.Alarms = newQuestions(before, o.Attention)
 	return o, out
+}
+
+// heard ends a look that a hint ordered: WeChat has answered, whatever its answer means here. Otherwise an answer that
+// cannot be would be asked for again and again.
+func (o *Order) heard(f Fact) {
+	if f.Source != SourceQuery || f.Kind != FactMoney && f.Kind != FactUnpaid {
+		return
+	}
+	if a := o.Attempt(f.Attempt); a != nil {
+		a.LookedAt, a.HintAt = f.At, time.Time{}
+	}
 }
 
 func newQuestions(before, after []Attention) []Attention {
@@ -136,9 +151,6 @@ func (o *Order) follow(f Fact) {
 	if l := o.Ledger(); o.State == Held && l.Refunded > 0 && l.Net() <= 0 {
 		o.chain(EventEmptied, f)
 	}
-	if o.State == Paid && o.Target != "" && o.takenBack() {
-		o.Outbox = nil // the target never heard of the order
-	}
 	o.markTold(f)
 }
 
@@ -179,6 +191,7 @@ const (
 	AttentionImpossible = "impossible" // sources contradict each other
 	AttentionRefund     = "refund"     // a refund does not come to an end
 	AttentionUntold     = "untold"     // WeChat does not take note of the delivery
+	AttentionUnproven   = "unproven"   // hints that no query bears out
 	AttentionUnknown    = "unknown"    // a push about an order that does not exist
 )
 
@@ -204,7 +217,7 @@ func (o *Order) answered(q Attention) bool {
 	a := o.Attempt(q.Attempt)
 	switch q.Code {
 	case AttentionSurplus, AttentionMismatch:
-		return a != nil && o.extra(a) > 0 && o.extra(a) <= o.refundedByNumber(a.N)
+		return o.State != Held && a != nil && o.extra(a) > 0 && o.extra(a) <= o.refundedByNumber(a.N)
 	case AttentionRefund:
 		return a != nil && o.reserved(a.N) == 0
 	case AttentionUntold:
@@ -246,7 +259,7 @@ func (o *Order) note(e Entry) {
 func (o *Order) lastEntry(e Entry) *Entry {
 	for i := len(o.History) - 1; i >= 0; i-- {
 		old := &o.History[i]
-		if old.Event == e.Event && old.Source == e.Source && old.Attempt == e.Attempt && old.Detail == e.Detail {
+		if old.Event == e.Event && old.Source == e.Source && old.Attempt == e.Attempt && old.Fee == e.Fee && old.Detail == e.Detail {
 			return old
 		}
 	}

@@ -44,14 +44,19 @@ func (o *Order) agenda() []task {
 	return tasks
 }
 
-// plan returns the first task that is due.
+// plan returns a task that is due. Each call that is not answered moves on to the next one, so that a target that is
+// down does not keep a refund waiting, nor WeChat a delivery.
 func (o *Order) plan(now time.Time) (task, bool) {
+	var due []task
 	for _, t := range o.agenda() {
 		if !t.at.After(now) {
-			return t, true
+			due = append(due, t)
 		}
 	}
-	return task{}, false
+	if len(due) == 0 {
+		return task{}, false
+	}
+	return due[o.Tries%len(due)], true
 }
 
 // DueAt is when somebody must look at the order again; zero when nobody must. While somebody holds the lease it

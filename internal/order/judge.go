@@ -60,20 +60,20 @@ func judgeMoney(o *Order, f Fact) verdict {
 		return impossible(fmt.Sprintf("money for attempt %d, which was never handed out", f.Attempt))
 	}
 	if f.Source == SourcePlain {
-		return judgeHint(a, f)
+		return judgeHint(o, a, f)
 	}
 	reason := o.mismatch(m)
 	if p := a.match(m); p != nil {
 		return judgeSamePayment(o, a, p, f, reason)
 	}
 	if reason == "" && f.Source == SourcePush && o.ambiguous(m) {
-		return judgeHint(a, f)
+		return judgeHint(o, a, f)
 	}
 	return judgeNewPayment(o, a, f, reason)
 }
 
 // judgeHint makes somebody look now. A hint about a payment that we know needs no look.
-func judgeHint(a *Attempt, f Fact) verdict {
+func judgeHint(o *Order, a *Attempt, f Fact) verdict {
 	if a.match(f.Money) != nil {
 		return known(nil)
 	}
@@ -82,7 +82,19 @@ func judgeHint(a *Attempt, f Fact) verdict {
 		if a.PushedAt.IsZero() {
 			a.PushedAt = f.At
 		}
+		o.doubt(a, f)
 	}}
+}
+
+// doubt calls a person when hints go on about another payment of a number that is paid: the query shows one payment of
+// a number only, so the other can neither be proven nor forgotten.
+func (o *Order) doubt(a *Attempt, f Fact) {
+	if len(a.Payments) == 0 {
+		return
+	}
+	if a.Doubts++; a.Doubts >= doubtsBefore {
+		o.ask(Attention{Code: AttentionUnproven, Reason: "plain pushes speak of another payment of this number, which the query does not show", Attempt: a.N, At: f.At})
+	}
 }
 
 // judgeSamePayment completes a payment that we know, or finds that the sources contradict each other.
@@ -178,8 +190,10 @@ func (o *Order) observeLeft(a *Attempt, left *Fen, at time.Time) {
 	a.LeftFee, a.LeftSeenAt = &l, at
 }
 
-// match finds the payment that m speaks of: same TransactionID, else same WxOrderID, else the attempt.
+// match finds the payment that m speaks of: same TransactionID, else same WxOrderID, else the attempt, which is a
+// payment that nothing tells apart from m.
 func (a *Attempt) match(m *Money) *Payment {
+	var open *Payment
 	for i := range a.Payments {
 		p := &a.Payments[i]
 		switch {
@@ -191,11 +205,11 @@ func (a *Attempt) match(m *Money) *Payment {
 			if p.WxOrderID == m.WxOrderID {
 				return p
 			}
-		default:
-			return p
+		case open == nil:
+			open = p
 		}
 	}
-	return nil
+	return open
 }
 
 // mismatch says which field of a payment is not the order's; "" when none is. Only fields that the source
@@ -275,24 +289,41 @@ func judgeAccepted(o *Order) verdict {
 	}
 	return verdict{event: EventAccepted, do: func() {
 		_, main := o.MainPayment()
+		if main == nil {
+			main = o.acceptable()
+			main.Accepted = true
+		}
 		for i := range o.Attempts {
 			for j := range o.Attempts[i].Payments {
-				p := &o.Attempts[i].Payments[j]
-				switch {
-				case p.believed() || p.Surplus:
-				case main == nil:
-					p.Accepted = true
-					main = p
-				default:
+				if p := &o.Attempts[i].Payments[j]; !p.believed() {
 					p.Surplus = true
 				}
 			}
 		}
 		o.Attention = nil
-		if main != nil {
-			o.tellTarget("order.paid", main.Fee, main.At)
-		}
+		o.tellTarget("order.paid", main.Fee, main.At)
 	}}
+}
+
+// acceptable is the payment of a held order that a person means by accepting: the first that did not go back whole.
+func (o *Order) acceptable() *Payment {
+	var first *Payment
+	for i := range o.Attempts {
+		a := &o.Attempts[i]
+		for j := range a.Payments {
+			p := &a.Payments[j]
+			if p.Surplus {
+				continue
+			}
+			if o.refunded(a) < a.paid() {
+				return p
+			}
+			if first == nil {
+				first = p
+			}
+		}
+	}
+	return first
 }
 
 func judgeDelivering(o *Order) verdict {

@@ -17,6 +17,7 @@ const (
 	ReasonBytesMax    = 300 // a refund's note; WeChat takes 1024 characters of biz_meta
 	paymentsMax       = 12  // payments kept in one order; more become evidence and an alarm
 	RefundsMax        = 20  // refunds kept in one order, for the 32 KiB an order may have
+	doubtsBefore      = 3   // hints that no query bears out before a person is asked
 	attentionMax      = 16  // different open questions kept in one order
 	historyMax        = 96  // entries; state changes and money facts stay far below it
 	BodyBytesMax      = 32 << 10

@@ -52,6 +52,7 @@ type Attempt struct {
 	HintAt     time.Time `json:"hintAt,omitzero"`     // somebody says that there is news; cleared by the next look
 	UsedHints  int       `json:"usedHints,omitempty"` // the phone was told "number used" although WeChat knows none
 	PushedAt   time.Time `json:"pushedAt,omitzero"`   // first push about a payment of it, believed or not
+	Doubts     int       `json:"doubts,omitempty"`    // hints about another payment of a number that is paid
 	ToldAt     time.Time `json:"toldAt,omitzero"`     // WeChat knows that it is delivered
 	Tells      int       `json:"tells,omitempty"`     // notify_provide_goods calls without that effect
 	TellAt     time.Time `json:"tellAt,omitzero"`     // when to tell WeChat (again)

@@ -88,7 +88,7 @@ func moneyOf(q xpay.Order) *Money {
 		OrderFee: q.OrderFee, PaidFee: q.PaidFee, LeftFee: q.LeftFee, Tag: q.Attach(),
 		TransactionID: q.WxpayOrderID, WxOrderID: q.WxOrderID, ChannelOrderID: q.ChannelOrderID,
 		Channel: channelOf(q), PaidAt: unix(q.PaidTime),
-		Provided: q.ProvideTime > 0 || q.Status >= xpay.StatusDelivered,
+		Provided: q.ProvideTime > 0 || q.Status == xpay.StatusDelivered, // 5 proves nothing, it flaps
 	}
 	switch q.EnvType {
 	case xpay.Production.Type():

@@ -77,7 +77,7 @@ func (s *Service) recordMoney(ctx context.Context, cur stored, p Push, f Fact) (
 		return AnswerAgain, err
 	}
 	s.kick(ctx, cur.Order)
-	if doubtful(out.Event) {
+	if doubtful(out) {
 		return AnswerAgain, s.keep(ctx, p, evidence{Number: OutTradeNo(cur.ID, f.Attempt), Reason: out.Reason})
 	}
 	if cur.Settles(f.Attempt, *f.Money) {
@@ -86,9 +86,14 @@ func (s *Service) recordMoney(ctx context.Context, cur stored, p Push, f Fact) (
 	return AnswerAgain, nil
 }
 
-// doubtful events keep the push that caused them.
-func doubtful(e Event) bool {
-	return e == EventMismatch || e == EventImpossible || e == EventSurplus
+// doubtful outcomes keep the push that caused them.
+func doubtful(out Outcome) bool {
+	return out.Event == EventMismatch || out.Event == EventSurplus || out.contradicts()
+}
+
+// contradicts reports whether the fact cannot be. In plain mode such a fact is a hint with a reason.
+func (out Outcome) contradicts() bool {
+	return out.Event == EventImpossible || out.Event == EventHint && out.Reason != ""
 }
 
 // recordRefund takes in a push about a refund. It is told by push alone, so what we cannot place is kept.
@@ -111,7 +116,7 @@ func (s *Service) recordRefund(ctx context.Context, p Push) (Answer, error) {
 	switch {
 	case err != nil:
 		return AnswerAgain, err
-	case out.Event == EventImpossible:
+	case out.contradicts():
 		return AnswerDone, s.keep(ctx, p, evidence{Number: name, Reason: out.Reason})
 	}
 	s.kick(ctx, cur.Order)
@@ -128,7 +133,11 @@ func (o *Order) booked(attempt int, n *RefundNews) bool {
 		return r.State == RefundDone || r.State == RefundFailed
 	}
 	a := o.Attempt(attempt)
-	return n.Step == StepFailed || a != nil && n.Fee != nil && o.refunded(a) >= o.refundedByNumber(attempt)+*n.Fee
+	if n.Step == StepFailed || a == nil || n.Fee == nil {
+		return n.Step == StepFailed
+	}
+	seenSince := !n.At.IsZero() && !a.LeftSeenAt.Before(n.At)
+	return seenSince && o.refunded(a) >= o.refundedByNumber(attempt)+*n.Fee
 }
 
 // answerApple answers Apple's question from what we know: object when the user has the goods, else let it pass. An

@@ -36,6 +36,8 @@ func judgeRefund(o *Order, f Fact) verdict {
 	switch {
 	case r == nil:
 		return judgeForeignRefund(o, f)
+	case r.State == RefundDone && f.Source == SourcePlain:
+		return known(nil)
 	case r.State == RefundDone:
 		return judgeAfterDone(r, n)
 	case r.State == RefundFailed && n.Step != StepDone:
@@ -76,6 +78,8 @@ func judgeForeignRefund(o *Order, f Fact) verdict {
 		return impossible(fmt.Sprintf("a refund of attempt %d, which was never handed out", f.Attempt))
 	case n.Step != StepDone:
 		return known(nil)
+	case n.ID == "" && n.WxRefundID == "":
+		return impossible("a finished refund without a number") // its repeats could not be told from another one
 	case n.Fee == nil || *n.Fee <= 0:
 		return impossible("a finished refund without an amount")
 	case f.Source == SourcePlain:
@@ -131,11 +135,14 @@ func (o *Order) afterRefund(a *Attempt, r Refund, f Fact) {
 func stepRefund(o *Order, r *Refund, f Fact) verdict {
 	n := f.Refund
 	moving := func(do func()) verdict { return verdict{event: EventRefunding, reason: string(n.Step), do: do} }
+	over := func(why string) verdict {
+		return verdict{event: EventRefundFailed, fee: r.Fee, reason: why, do: func() { r.fail(f, why) }}
+	}
 	switch n.Step {
 	case StepLeftRead:
 		return moving(func() { r.ready(o, f) })
 	case StepTooMuch:
-		return verdict{event: EventRefundFailed, fee: r.Fee, reason: reasonTooMuch, do: func() { r.fail(f, reasonTooMuch) }}
+		return over(reasonTooMuch)
 	case StepUnclear:
 		return moving(func() { r.unclear(o, f) })
 	case StepSent:
@@ -145,13 +152,19 @@ func stepRefund(o *Order, r *Refund, f Fact) verdict {
 	case StepLater:
 		return moving(func() { r.later(o, f) })
 	case StepRefused:
+		if !r.Unanswered && n.Code != codeLeftFee {
+			return over(reasonRefused)
+		}
 		return moving(func() { r.refuse(o, f) })
 	case StepAbsent:
+		if r.Refused != 0 && r.Refused != codeLeftFee && r.twiceAbsent(f.At) {
+			return over(reasonRefused)
+		}
 		return moving(func() { r.absent(o, f) })
 	case StepRunning:
 		return moving(func() { r.running(o, f) })
 	case StepFailed:
-		return verdict{event: EventRefundFailed, fee: r.Fee, reason: reasonEnded, do: func() { r.fail(f, reasonEnded) }}
+		return over(reasonEnded)
 	case StepDone:
 		return finishRefund(o, r, f)
 	default:
@@ -212,10 +225,6 @@ func (r *Refund) sent(o *Order, f Fact) {
 // that differs (that is re-read after two absences).
 func (r *Refund) refuse(o *Order, f Fact) {
 	r.Refused = f.Refund.Code
-	if !r.Unanswered && r.Refused != codeLeftFee {
-		r.fail(f, reasonRefused)
-		return
-	}
 	r.AbsentAt = time.Time{}
 	r.sent(o, f)
 }
@@ -228,13 +237,16 @@ func (r *Refund) absent(o *Order, f Fact) {
 	case r.AbsentAt.IsZero():
 		r.AbsentAt = f.At
 		r.NextAt = f.At.Add(refundAbsentGap)
-	case f.At.Sub(r.AbsentAt) < refundAbsentGap:
+	case !r.twiceAbsent(f.At):
 		r.NextAt = r.AbsentAt.Add(refundAbsentGap)
-	case r.Refused == codeLeftFee:
-		r.Proven, r.NextAt = true, f.At
 	default:
-		r.fail(f, reasonRefused)
+		r.Proven, r.NextAt = true, f.At
 	}
+}
+
+// twiceAbsent reports whether an absence now is the second one, far enough from the first.
+func (r *Refund) twiceAbsent(now time.Time) bool {
+	return r.State == RefundReady && !r.AbsentAt.IsZero() && now.Sub(r.AbsentAt) >= refundAbsentGap
 }
 
 // Why a refund failed, for the merchant.

@@ -73,7 +73,7 @@ var table = map[Event]map[State]State{
 	EventExpired:      {Created: Closed, Paid: never, Delivering: never, Delivered: never, Closed: never, Held: never},
 	EventWithdrawn:    {Created: Closed, Paid: never, Delivering: never, Delivered: never, Closed: Closed, Held: never},
 	EventPaid:         {Created: Paid, Paid: never, Delivering: never, Delivered: never, Closed: Paid, Held: Held},
-	EventSurplus:      {Created: never, Paid: Paid, Delivering: Delivering, Delivered: Delivered, Closed: never, Held: Held},
+	EventSurplus:      {Created: never, Paid: Paid, Delivering: Delivering, Delivered: Delivered, Closed: Held, Held: Held},
 	EventMismatch:     {Created: Held, Paid: Paid, Delivering: Delivering, Delivered: Delivered, Closed: Held, Held: Held},
 	EventKnown:        {Created: Created, Paid: Paid, Delivering: Delivering, Delivered: Delivered, Closed: Closed, Held: Held},
 	EventAccepted:     {Created: never, Paid: never, Delivering: never, Delivered: never, Closed: never, Held: Paid},

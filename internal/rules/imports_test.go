@@ -35,11 +35,12 @@ var allowed = map[string][]string{
 		"internal/catalog", "internal/httpapi", "internal/order", "internal/problem", "internal/session",
 		"internal/store", "internal/worker", "pkg/miniprogram", "pkg/xpay",
 	},
-	"internal/localenv": anyOfOurs,
-	"internal/bench":    anyOfOurs,
-	"internal/e2e":      {},
-	"internal/rules":    {},
-	"cmd/xpay":          anyOfOurs,
+	"internal/localenv":   anyOfOurs,
+	"internal/bench":      anyOfOurs,
+	"internal/e2e":        {},
+	"internal/simulation": {},
+	"internal/rules":      {},
+	"cmd/xpay":            anyOfOurs,
 }
 
 var anyOfOurs = []string{"*"}
