@@ -50,7 +50,7 @@ fuzz: ## fuzz every parser of strangers' bytes for FUZZTIME each (default 5s)
 	@rm -f .fuzz.log
 
 bench: ## measure; prints and writes bench.txt
-	@go run ./internal/bench | tee bench.txt
+	@go run ./internal/bench >bench.txt; code=$$?; cat bench.txt; exit $$code
 
 rename: ## move the module: make rename MODULE=example.com/me/shop
 	@test -n "$(MODULE)" || { echo "say where to: make rename MODULE=example.com/me/shop"; exit 2; }

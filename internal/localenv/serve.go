@@ -17,7 +17,7 @@ const (
 	purgeEvery    = time.Minute
 	purgeMax      = 1000
 	sweepTick     = time.Second // locally what is due is found within a second
-	shutdownFor   = 5 * time.Second
+	shutdownFor   = 2 * time.Second
 	headerTimeout = 5 * time.Second
 	requestFor    = 30 * time.Second
 )
@@ -101,9 +101,17 @@ func (s *Server) Serve(ctx context.Context) error {
 	stop()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownFor)
 	defer cancel()
-	err = errors.Join(err, api.Shutdown(end), weChat.Shutdown(end))
+	err = errors.Join(err, shut(end, api), shut(end, weChat))
 	work.Wait()
 	return errors.Join(err, s.Close())
+}
+
+// shut lets requests under way end; connections that never sent one are cut after a while.
+func shut(ctx context.Context, s *http.Server) error {
+	if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return s.Close()
 }
 
 func server(h http.Handler) *http.Server {

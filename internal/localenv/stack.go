@@ -129,7 +129,7 @@ func (s *Stack) open(ctx context.Context, f folder, opt Options) (err error) {
 
 // openBackend wires our side, with its WeChat behind it.
 func (s *Stack) openBackend(opt Options, between Inproc) (err error) {
-	cfg, transport := s.Config, http.RoundTripper(nil)
+	cfg, transport := s.Config, loopback()
 	cfg.WeChatURL = opt.WeChatURL
 	if opt.WeChatURL == "" {
 		cfg.WeChatURL, transport = "http://"+WeChatHost, between
@@ -161,6 +161,7 @@ func (s *Stack) openSim(f folder, opt Options, between Inproc) (err error) {
 			Format: opt.PushFormat, Mode: opt.PushMode,
 		},
 	}
+	cfg.Transport = loopback()
 	if opt.APIURL == "" {
 		cfg.Push.URL, cfg.Transport = "http://"+APIHost+"/wechat/push", between
 	}
@@ -170,6 +171,13 @@ func (s *Stack) openSim(f folder, opt Options, between Inproc) (err error) {
 		return err
 	}
 	return s.journal.open(s.Sim)
+}
+
+// loopback keeps enough connections open between the two sides that a busy stack need not dial anew.
+func loopback() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy, t.MaxIdleConnsPerHost = nil, 64
+	return t
 }
 
 func simGoods(c *catalog.Catalog) []wechatsim.Goods {
