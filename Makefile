@@ -31,6 +31,7 @@ check: ## gofmt, vet, staticcheck
 	$(STATICCHECK) ./...
 
 unit: ## all tests, with the race detector where a C compiler is installed
+	@command -v curl >/dev/null 2>&1 || echo "SKIPPED: the walk-through test needs curl (apt-get install curl)"
 	@if command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1; then \
 		echo "go test -race ./..."; CGO_ENABLED=1 go test -race $(TESTFLAGS) ./...; \
 	elif [ -n "$$CI" ]; then \

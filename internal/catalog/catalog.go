@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -102,10 +103,15 @@ type file struct {
 
 // Parse reads goods.yaml. An unknown or misspelt field is an error with its line.
 func Parse(r io.Reader) (*Catalog, error) {
-	dec := yaml.NewDecoder(io.LimitReader(r, fileBytesMax))
-	dec.KnownFields(true)
+	raw, err := io.ReadAll(io.LimitReader(r, fileBytesMax+1))
+	if err == nil && len(raw) > fileBytesMax {
+		err = fmt.Errorf("the file is larger than %d bytes", fileBytesMax)
+	}
 	var f file
-	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+	if err == nil {
+		f, err = decode(raw)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("goods.yaml: %s", strings.ReplaceAll(err.Error(), "yaml: ", ""))
 	}
 	c, err := New(f.Products)
@@ -113,6 +119,46 @@ func Parse(r io.Reader) (*Catalog, error) {
 		return nil, fmt.Errorf("goods.yaml: %w", err)
 	}
 	return c, nil
+}
+
+func decode(raw []byte) (f file, err error) {
+	dec := yaml.NewDecoder(bytes.NewReader(raw))
+	dec.KnownFields(true)
+	if err := dec.Decode(&f); errors.Is(err, io.EOF) {
+		return f, nil
+	} else if err != nil {
+		return f, err
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return f, errors.New("more than one document (---), only one is read")
+	}
+	return f, wholeNumbers(raw)
+}
+
+// wholeNumbers refuses 18.5 where the decoder would read 18: a price in yuan would become one in fen.
+func wholeNumbers(raw []byte) error {
+	var f struct {
+		Products []struct {
+			Price       yaml.Node `yaml:"price"`
+			MaxQuantity yaml.Node `yaml:"maxQuantity"`
+		} `yaml:"products"`
+	}
+	if err := yaml.Unmarshal(raw, &f); err != nil {
+		return err
+	}
+	var problems []error
+	for _, p := range f.Products {
+		for i, n := range []yaml.Node{p.Price, p.MaxQuantity} {
+			if n.Kind == yaml.AliasNode {
+				n = *n.Alias
+			}
+			if n.ShortTag() == "!!float" {
+				name := [...]string{"price", "maxQuantity"}[i]
+				problems = append(problems, fmt.Errorf("line %d: %s is %s, it must be a whole number; a price is in fen, 18.50 yuan are 1850", n.Line, name, n.Value))
+			}
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // Load reads a file with Parse.

@@ -22,6 +22,7 @@ const (
 	goodsFile   = "goods.yaml"     // what is sold
 	ordersFile  = "orders.db"      // everything of ours
 	journalFile = "wechat.journal" // everything of the simulated WeChat
+	lockFile    = "lock"           // held by the process that uses the folder
 )
 
 //go:embed goods.yaml

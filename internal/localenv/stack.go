@@ -61,6 +61,7 @@ type Stack struct {
 	Catalog *catalog.Catalog
 
 	queue   *queue
+	lock    *os.File
 	db      *sqlite.Store
 	journal *journal
 	log     *slog.Logger
@@ -74,11 +75,14 @@ func Open(ctx context.Context, opt Options) (*Stack, error) {
 		return nil, err
 	}
 	s := &Stack{Clock: opt.Clock, log: opt.Log, queue: newQueue(opt.Log)}
-	if s.Config, err = f.config(); err != nil {
+	if s.lock, err = f.lock(); err != nil {
 		return nil, err
 	}
+	if s.Config, err = f.config(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	if s.Catalog, err = catalog.Load(opt.goods(f)); err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.Close())
 	}
 	if err := s.open(ctx, f, opt); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -157,9 +161,11 @@ func (s *Stack) openSim(f folder, opt Options, between Inproc) (err error) {
 		AppKeys: map[int]string{0: s.Config.Merchant.AppKeys.Production, 1: s.Config.Merchant.AppKeys.Sandbox},
 		Goods:   simGoods(s.Catalog), Seed: opt.Seed, Now: s.Clock.Now, Advance: s.Clock.Advance, Log: s.log,
 		Push: wechatsim.Push{
-			URL: opt.APIURL + "/wechat/push", Token: s.Config.Push.Tokens[0], EncodingAESKey: s.Config.Push.AESKeys[0],
-			Format: opt.PushFormat, Mode: opt.PushMode,
+			URL: opt.APIURL + "/wechat/push", Token: s.Config.Push.Tokens[0], Format: opt.PushFormat, Mode: opt.PushMode,
 		},
+	}
+	if keys := s.Config.Push.AESKeys; len(keys) > 0 { // none is enough for plain mode
+		cfg.Push.EncodingAESKey = keys[0]
 	}
 	cfg.Transport = loopback()
 	if opt.APIURL == "" {
@@ -196,6 +202,9 @@ func (s *Stack) Close() error {
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
 }

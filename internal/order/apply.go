@@ -244,14 +244,14 @@ func (o *Order) note(e Entry) {
 	if e.From == e.To {
 		e.From, e.To = "", ""
 	}
-	if e.To == "" && !movesMoney(e.Event) {
+	if e.passing() {
 		if old := o.lastEntry(e); old != nil {
 			old.Repeats++
 			old.LastAt = e.At
 			return
 		}
 	}
-	if len(o.History) < historyMax || e.To != "" || movesMoney(e.Event) {
+	if len(o.History) < historyMax || !e.passing() {
 		o.History = append(o.History, e)
 	}
 }

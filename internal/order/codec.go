@@ -1,8 +1,10 @@
 package order
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
@@ -26,7 +28,11 @@ func userKey(env xpay.Env, openID string) string { return strconv.Itoa(int(env))
 
 // encode turns an order into the document that replaces doc.
 func encode(o Order, doc store.Doc) (store.Doc, error) {
-	raw, err := json.Marshal(body{V: bodyVersion, Order: o})
+	raw, err := o.marshal()
+	if err == nil && len(raw) > BodyBytesMax {
+		o.History = slices.DeleteFunc(slices.Clone(o.History), Entry.passing)
+		raw, err = o.marshal()
+	}
 	if err != nil {
 		return store.Doc{}, fmt.Errorf("encode order %s: %w", o.ID, err)
 	}
@@ -41,6 +47,19 @@ func encode(o Order, doc store.Doc) (store.Doc, error) {
 	}
 	return doc, nil
 }
+
+// marshal writes the JSON. Texts of merchants and strangers take at most twice their length, because controls are
+// refused and nothing is escaped for HTML.
+func (o Order) marshal() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(body{V: bodyVersion, Order: o})
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// passing lines of the history are given up when an order grows too large: they moved neither state nor money.
+func (e Entry) passing() bool { return e.To == "" && !movesMoney(e.Event) }
 
 // decode reads a stored order of any version.
 func decode(doc store.Doc) (Order, error) {

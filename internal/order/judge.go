@@ -56,8 +56,11 @@ func judgeReported(o *Order, f Fact) verdict {
 
 func judgeMoney(o *Order, f Fact) verdict {
 	a, m := o.Attempt(f.Attempt), f.Money
-	if a == nil {
+	switch {
+	case a == nil:
 		return impossible(fmt.Sprintf("money for attempt %d, which was never handed out", f.Attempt))
+	case max(len(m.TransactionID), len(m.WxOrderID), len(m.ChannelOrderID)) > numberBytesMax:
+		return impossible("money whose number is longer than any of WeChat's")
 	}
 	if f.Source == SourcePlain {
 		return judgeHint(o, a, f)

@@ -16,11 +16,12 @@ const (
 	KeyCharsMax       = 64
 	ReasonBytesMax    = 300 // a refund's note; WeChat takes 1024 characters of biz_meta
 	paymentsMax       = 12  // payments kept in one order; more become evidence and an alarm
-	RefundsMax        = 20  // refunds kept in one order, for the 32 KiB an order may have
+	RefundsMax        = 12  // refunds of ours, and as many of others, kept in one order: for the 32 KiB it may have
 	doubtsBefore      = 3   // hints that no query bears out before a person is asked
 	attentionMax      = 16  // different open questions kept in one order
 	historyMax        = 96  // entries; state changes and money facts stay far below it
 	BodyBytesMax      = 32 << 10
+	numberBytesMax    = 64 // WeChat's numbers in a fact; real ones have up to 32 characters
 	conflictsMax      = 16 // lost compare-and-swaps before we give up and let the caller retry
 	stepsMax          = 8  // outside calls one Advance makes before it leaves the rest to the next
 	refundSendsBefore = 10 // sends of one intent before a person is asked to look

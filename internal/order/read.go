@@ -105,8 +105,14 @@ func (s *Service) Accept(ctx context.Context, id string) (Order, error) {
 }
 
 // Consume marks a consumable as used, once. The call that repeats its own key is the one that used it; another call
-// gets problem.Conflict. An order that is not owned, or is being refunded whole, is problem.Rejected.
+// gets problem.Conflict. An order that is not owned, or is being refunded whole, is problem.Rejected. A key that is no
+// Idempotency-Key is problem.Invalid; it is stored.
 func (s *Service) Consume(ctx context.Context, openID, id, key string) (Order, error) {
+	if key != "" {
+		if err := checkKey(key); err != nil {
+			return Order{}, err
+		}
+	}
 	cur, err := s.own(ctx, openID, id)
 	if err != nil {
 		return Order{}, err

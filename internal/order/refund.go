@@ -3,6 +3,9 @@ package order
 import (
 	"context"
 	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
@@ -98,6 +101,8 @@ func (s *Service) refundable(o *Order, r RefundRequest) error {
 	switch {
 	case r.Amount <= 0:
 		return problem.New(problem.Invalid, "amount must be above 0, in fen")
+	case !utf8.ValidString(r.Reason) || strings.ContainsFunc(r.Reason, unicode.IsControl):
+		return problem.New(problem.Invalid, "reason must be text without control characters")
 	case len(r.Reason) > ReasonBytesMax:
 		return problem.New(problem.Invalid, "reason has %d bytes, at most %d are possible", len(r.Reason), ReasonBytesMax)
 	case a == nil:

@@ -29,8 +29,11 @@ func judgeRefundAsked(o *Order, f Fact) verdict {
 // judgeRefund takes in news of a refund, ours or not.
 func judgeRefund(o *Order, f Fact) verdict {
 	n := f.Refund
-	if n.OpenID != "" && n.OpenID != o.OpenID {
+	switch {
+	case n.OpenID != "" && n.OpenID != o.OpenID:
 		return impossible("a refund for another user")
+	case max(len(n.ID), len(n.WxRefundID)) > numberBytesMax:
+		return impossible("a refund whose number is longer than any of WeChat's")
 	}
 	r := o.findRefund(n)
 	switch {
