@@ -269,6 +269,20 @@ func TestRoutesAndMethodsThatDoNotExistAreSaidInJSON(t *testing.T) {
 	w.call("DELETE", "/orders", "").refused(t, 405, "invalid")
 	w.call("PUT", "/wechat/push", "").refused(t, 405, "invalid")
 	w.call("GET", "/merchant/orders/x/refunds", "").refused(t, 405, "invalid")
+	if got := w.call("DELETE", "/orders", "").header.Get("Allow"); got != "POST, GET" {
+		t.Errorf("Allow is %q", got)
+	}
+}
+
+func TestAWebPageElsewhereCannotReachTheMerchantRoutes(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	id := w.phone(alice).buy("key-of-alice", "vip_month", 1)
+	w.call("POST", "/merchant/orders/"+id+"/accept", "", "Origin", "https://shop.example").refused(t, 401, "unauthorized")
+	w.call("POST", "/merchant/orders/"+id+"/accept", "", "Origin", "null").refused(t, 401, "unauthorized")
+	if a := w.call("GET", "/merchant/orders/"+id, "", "Origin", "http://127.0.0.1:3000"); a.status != 200 {
+		t.Error(a)
+	}
 }
 
 func TestRepliesAreJSONThatNobodyKeeps(t *testing.T) {

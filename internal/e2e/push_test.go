@@ -470,7 +470,15 @@ func TestAQuestionOfAppleIsAnsweredInItsOwnShape(t *testing.T) {
 				if said.Code == nil || *said.Code != 1 || !strings.Contains(said.Evidence, "2026-03-01T02:00:0") {
 					t.Errorf("said %s: the user has the goods, so we object with when they came", push.LastAnswer)
 				}
-				w.refund(o.ID, "refund-key-1", 1800, "") // whatever is answered: Apple alone can
+				// A push does not say that it is Apple's (in plain mode a query has said so already); the query before the
+				// first send does, so nothing is sent.
+				a := w.refund(o.ID, "refund-key-1", 1800, "")
+				if !strings.Contains(string(a.body), "it was paid through Apple") || a.status != 200 && a.status != 422 {
+					t.Errorf("the refund is answered %s", a)
+				}
+				if n := w.truth(o.ID).Calls.RefundOrder; n != 0 {
+					t.Errorf("%d refunds were sent to WeChat", n)
+				}
 				w.pass(time.Minute)
 				w.is(o.ID, "delivered", true).ledger(t, 1800, 0, 0, 0, 0)
 				w.refund(o.ID, "refund-key-2", 1800, "").refused(t, 422, "rejected") // by now we know that it is Apple's

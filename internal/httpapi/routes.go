@@ -88,20 +88,26 @@ func (a *API) Handler(routes ...Route) http.Handler {
 		routes = Routes()
 	}
 	mux := http.NewServeMux()
-	paths := map[string]bool{}
+	methods := map[string][]string{}
 	for _, r := range routes {
 		mux.Handle(r.Method+" "+r.Path, a.serve(r))
-		if !paths[r.Path] {
-			paths[r.Path] = true
-			mux.Handle(r.Path, a.fixed(reply{status: http.StatusMethodNotAllowed, body: errorBody{problem.Invalid, "this route has another method"}.wrap()}))
-		}
+		methods[r.Path] = append(methods[r.Path], r.Method)
 	}
-	mux.Handle("/", a.fixed(reply{status: http.StatusNotFound, body: errorBody{problem.NotFound, "there is no such route"}.wrap()}))
+	for path, allowed := range methods {
+		mux.Handle(path, refuse(http.StatusMethodNotAllowed, errorBody{problem.Invalid, "this route has another method"}, allowed))
+	}
+	mux.Handle("/", refuse(http.StatusNotFound, errorBody{problem.NotFound, "there is no such route"}, nil))
 	return mux
 }
 
-func (a *API) fixed(r reply) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { r.write(w) })
+// refuse answers what no route serves.
+func refuse(status int, e errorBody, allowed []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+		}
+		reply{status: status, body: e.wrap()}.write(w)
+	})
 }
 
 // serve authenticates, calls the handler and writes its reply or error. A panic answers 500 and is logged: what was

@@ -1,6 +1,7 @@
 package localenv
 
 import (
+	"bytes"
 	"crypto/rand"
 	_ "embed"
 	"encoding/base64"
@@ -11,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/backend"
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
@@ -80,13 +82,23 @@ func (f folder) config() (backend.Config, error) {
 	if err != nil {
 		return cfg, fmt.Errorf("the data folder %s cannot be used: %w", f, cause(err))
 	}
-	if err := json.Unmarshal(raw, &cfg); err != nil {
-		return cfg, fmt.Errorf("%s is not the expected JSON: mend it, or delete it to get a new one", path)
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields() // a misspelt name would be a missing key
+	if err := dec.Decode(&cfg); err != nil {
+		return cfg, fmt.Errorf("%s is not the expected JSON (%w): mend it, or delete it to get a new one", path, jsonReason(err))
 	}
 	if err := cfg.Check(); err != nil {
 		return cfg, fmt.Errorf("%s is not complete:\n%w", path, err)
 	}
 	return cfg, nil
+}
+
+// jsonReason says what is wrong without quoting a value: the file holds secrets.
+func jsonReason(err error) error {
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return errors.New("unknown field " + name)
+	}
+	return errors.New("malformed")
 }
 
 // newConfig invents a mini-program: nothing of it is real.

@@ -4,15 +4,16 @@ import (
 	"crypto/subtle"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
 )
 
-// AllowLoopback opens the merchant routes to this machine. The Host must be this machine's too, so that a web page
-// in the developer's browser cannot reach them under a name that points here.
+// AllowLoopback opens the merchant routes to this machine. The Host must be this machine's too, and so must the page
+// that asks, if one does: no web page in the developer's browser can reach them.
 func AllowLoopback(r *http.Request) error {
-	if isLoopback(r.RemoteAddr) && (isLoopback(r.Host) || r.Host == APIHost) {
+	if isLoopback(r.RemoteAddr) && (isLoopback(r.Host) || r.Host == APIHost) && isLocalPage(r.Header.Get("Origin")) {
 		return nil
 	}
 	return problem.New(problem.Unauthorized, "the merchant routes answer calls from this machine only")
@@ -27,6 +28,15 @@ func AllowToken(token string) func(*http.Request) error {
 		}
 		return problem.New(problem.Unauthorized, "the merchant routes need the token that was printed at the start: Authorization: Bearer")
 	}
+}
+
+// isLocalPage reads an Origin header; programs send none.
+func isLocalPage(origin string) bool {
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && isLoopback(u.Host)
 }
 
 // isLoopback reads an address with or without a port.

@@ -2,6 +2,7 @@ package localenv
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -191,6 +192,23 @@ func TestAFolderIsMadeOnceAndItsSecretsAreNobodyElses(t *testing.T) {
 	}
 }
 
+// without removes one field of a group of a JSON file.
+func without(path, group, field string) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var all map[string]any
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return err
+	}
+	delete(all[group].(map[string]any), field)
+	if raw, err = json.Marshal(all); err != nil {
+		return err
+	}
+	return os.WriteFile(path, raw, 0o600)
+}
+
 func TestAFolderThatCannotBeUsedIsOneSentence(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -201,8 +219,11 @@ func TestAFolderThatCannotBeUsedIsOneSentence(t *testing.T) {
 		"a config that is no JSON": {func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, configFile), []byte(`{"appId":"hunter2`), 0o600)
 		}, []string{configFile, "not the expected JSON"}},
-		"a config without AES keys for WeChat's secure mode": {func(dir string) error {
+		"a misspelt field": {func(dir string) error {
 			return edit(filepath.Join(dir, configFile), "aesKeys", "aesKeyz")
+		}, []string{configFile, "unknown field", "aesKeyz"}},
+		"a config without AES keys for WeChat's secure mode": {func(dir string) error {
+			return without(filepath.Join(dir, configFile), "push", "aesKeys")
 		}, []string{"AESKey"}},
 		"goods that cannot be read": {func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, goodsFile), []byte("products: 5"), 0o600)

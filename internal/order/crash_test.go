@@ -90,7 +90,7 @@ func TestACrashOrALostAnswerAtEveryStep(t *testing.T) {
 		calm.story("", 0, store.None)
 		calm.audit()
 		step := 1
-		if testing.Short() || raceEnabled {
+		if testing.Short() || order.RaceEnabled {
 			step = 5
 		}
 		offset := 0

@@ -90,6 +90,7 @@ const (
 	StepDone       RefundStep = "done"       // money is back
 	StepFailed     RefundStep = "failed"     // it ended without moving money
 	StepTooMuch    RefundStep = "too-much"   // left_fee is smaller than the refund: not sent
+	StepApple      RefundStep = "apple"      // it was paid through Apple: not sent
 	StepUnclear    RefundStep = "unclear"    // left_fee fell by as much as an unanswered send would take: not sent again
 )
 

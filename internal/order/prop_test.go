@@ -26,7 +26,7 @@ func oneOf[T any](p pick, choices ...T) T { return choices[p(len(choices))] }
 func property(t *testing.T, seeds uint64, check func(t testing.TB, p pick)) {
 	t.Helper()
 	t.Parallel()
-	if testing.Short() {
+	if testing.Short() || RaceEnabled {
 		seeds /= 10
 	}
 	from, to := uint64(1), seeds
@@ -271,9 +271,8 @@ func refundsFit(before, o Order) string {
 			own[r.Attempt] += r.Fee
 		}
 	}
-	for i := range o.Attempts {
-		a := &o.Attempts[i]
-		if len(o.Refunds) > len(before.Refunds) && !o.Refunds[len(o.Refunds)-1].Foreign && own[a.N] > a.paid() {
+	if n := len(o.Refunds); n > len(before.Refunds) && !o.Refunds[n-1].Foreign {
+		if a := o.Attempt(o.Refunds[n-1].Attempt); own[a.N] > a.paid() {
 			return fmt.Sprintf("%d fen are asked back of attempt %d, %d were paid", own[a.N], a.N, a.paid())
 		}
 	}
@@ -334,7 +333,8 @@ func small(t testing.TB, o Order) string {
 	return ""
 }
 
-// commute: a push and a query about one payment give the same money and the same state in both orders.
+// commute: a push and a query about one payment give the same money and the same state in both orders. (Not when the
+// query shows that all of it went back: then the push alone delivers, which the query first would have prevented.)
 func commute(t testing.TB, p pick) {
 	m := &model{pieces: 1 + 2*p(2), told: map[string]Fen{}}
 	o := fresh(withAttempts(3), func(o *Order) {
@@ -353,6 +353,7 @@ func commute(t testing.TB, p pick) {
 	}
 	it := oneOf(p, m.pool...)
 	push, query := at(400*time.Hour, m.push(it)), at(400*time.Hour, m.query(p, it))
+	query.Money.LeftFee = query.Money.PaidFee
 	one, two := applied(t, applied(t, o, push), query), applied(t, applied(t, o, query), push)
 	if one.State != two.State || one.Ledger() != two.Ledger() {
 		t.Fatalf("push first: %s %+v\nquery first: %s %+v\nof %s", one.State, one.Ledger(), two.State, two.Ledger(), asJSON(t, o))

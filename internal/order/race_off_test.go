@@ -1,6 +1,6 @@
 //go:build !race
 
-package order_test
+package order
 
-// raceEnabled thins out the slowest tests: the detector makes SQLite many times slower.
-const raceEnabled = false
+// RaceEnabled thins out the slowest tests: the detector makes SQLite many times slower.
+const RaceEnabled = false

@@ -110,7 +110,7 @@ func (s *Service) refundable(o *Order, r RefundRequest) error {
 	case len(a.Payments) == 0:
 		return problem.New(problem.Rejected, "the order is not paid")
 	case a.Payments[0].Channel == ChannelApple:
-		return problem.New(problem.Rejected, "it was paid through Apple: only the user can ask Apple for the money")
+		return problem.New(problem.Rejected, "%s", reasonApple)
 	case s.now().Sub(a.Payments[0].At) > refundWindow:
 		return problem.New(problem.Rejected, "it was paid more than 365 days ago, WeChat refunds no more")
 	case o.reserved(a.N) > 0:
@@ -160,6 +160,8 @@ func (s *Service) afterLeft(o Order, r Refund, paid Fact) Fact {
 		left := *paid.Money.LeftFee
 		news.Left = &left
 		switch {
+		case paid.Money.Channel == ChannelApple:
+			news.Step = StepApple
 		case r.mayHaveHappened(left):
 			news.Step = StepUnclear
 		case left >= r.Fee:

@@ -146,6 +146,8 @@ func stepRefund(o *Order, r *Refund, f Fact) verdict {
 		return moving(func() { r.ready(o, f) })
 	case StepTooMuch:
 		return over(reasonTooMuch)
+	case StepApple:
+		return verdict{event: EventRefundFailed, fee: r.Fee, reason: reasonApple, do: func() { r.fail(f, reasonApple) }}
 	case StepUnclear:
 		return moving(func() { r.unclear(o, f) })
 	case StepSent:
@@ -256,6 +258,7 @@ func (r *Refund) twiceAbsent(now time.Time) bool {
 const (
 	reasonRefused = "WeChat refused it"
 	reasonEnded   = "WeChat ended it without moving money"
+	reasonApple   = "it was paid through Apple: only the user can ask Apple for the money"
 	reasonTooMuch = "WeChat has less left to refund"
 )
 

@@ -107,6 +107,39 @@ func TestTheStateMachineIsPrinted(t *testing.T) {
 	}
 }
 
+// TestTheDiagramShowsEveryChangeOfState: the hand-drawn diagram has exactly the arrows of the table.
+func TestTheDiagramShowsEveryChangeOfState(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(docFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string]bool{}
+	for line := range strings.Lines(string(page)) {
+		arrow, label, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		from, to, isArrow := strings.Cut(arrow, " --> ")
+		if !ok || !isArrow {
+			continue
+		}
+		for _, e := range strings.Split(label, ", ") {
+			drawn[from+" "+e+" "+to] = true
+		}
+	}
+	for _, from := range States() {
+		for _, e := range Events() {
+			to, ok := Next(from, e)
+			if arrow := fmt.Sprintf("%s %s %s", from, e, to); ok && to != from && !drawn[arrow] {
+				t.Errorf("%s lacks the arrow %s", docFile, arrow)
+			} else {
+				delete(drawn, arrow)
+			}
+		}
+	}
+	for arrow := range drawn {
+		t.Errorf("%s draws %s, which cannot be", docFile, arrow)
+	}
+}
+
 // printed is the part of the page that comes from the code.
 func printed(t *testing.T) []byte {
 	t.Helper()
