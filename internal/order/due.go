@@ -82,7 +82,7 @@ func (o *Order) lookAt(a *Attempt) time.Time {
 		return a.HintAt
 	}
 	if len(a.Payments) > 0 {
-		return time.Time{}
+		return o.dropLookAt(a)
 	}
 	next := time.Time{}
 	for _, wait := range ladder {
@@ -95,6 +95,21 @@ func (o *Order) lookAt(a *Attempt) time.Time {
 		next = earliest(next, o.ExpiresAt)
 	}
 	return next
+}
+
+// dropLookAt is when a paid attempt is queried again because less is left than we can explain.
+func (o *Order) dropLookAt(a *Attempt) time.Time {
+	if a.DropLooks == 0 || a.DropLooks > len(dropLadder) || !o.unexplained(a) {
+		return time.Time{}
+	}
+	return latest(a.LeftSeenAt, a.LookedAt).Add(dropLadder[a.DropLooks-1])
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (o *Order) deliverAt() time.Time {

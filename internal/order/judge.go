@@ -2,6 +2,7 @@ package order
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
@@ -70,9 +71,28 @@ func judgeMoney(o *Order, f Fact) verdict {
 		return judgeSamePayment(o, a, p, f, reason)
 	}
 	if reason == "" && f.Source == SourcePush && o.ambiguous(m) {
-		return judgeHint(o, a, f)
+		return judgeAmbiguous(o, a, f)
 	}
 	return judgeNewPayment(o, a, f, reason)
+}
+
+// judgeAmbiguous lets the query decide what was paid. A second payment of a number is booked at once, at the first
+// one's fee: a query shows only one payment of a number, so it may never show this one.
+func judgeAmbiguous(o *Order, a *Attempt, f Fact) verdict {
+	first := slices.IndexFunc(a.Payments, func(p Payment) bool { return p.Mismatch == "" })
+	if _, main := o.MainPayment(); main == nil || first < 0 {
+		return judgeHint(o, a, f)
+	}
+	if o.payments() >= paymentsMax {
+		return impossible("more payments than one order can keep")
+	}
+	p := newPayment(o, f, "")
+	p.Fee, p.Surplus = a.Payments[first].Fee, true
+	return verdict{event: EventSurplus, fee: p.Fee, do: func() {
+		a.Payments = append(a.Payments, p)
+		o.looked(a, f)
+		a.HintAt = f.At
+	}}
 }
 
 // judgeHint makes somebody look now. A hint about a payment that we know needs no look.
@@ -191,7 +211,14 @@ func (o *Order) observeLeft(a *Attempt, left *Fen, at time.Time) {
 	}
 	l := *left
 	a.LeftFee, a.LeftSeenAt = &l, at
+	if a.DropLooks++; !o.unexplained(a) {
+		a.DropLooks = 0
+	}
 }
+
+// unexplained reports whether left_fee shows that more went back than we know by number: a refund that is under way
+// and may still fail, or one whose notice is late or lost.
+func (o *Order) unexplained(a *Attempt) bool { return o.refunded(a) > o.refundedByNumber(a.N) }
 
 // match finds the payment that m speaks of: same TransactionID, else same WxOrderID, else the attempt, which is a
 // payment that nothing tells apart from m.

@@ -49,6 +49,9 @@ var ladder = [...]time.Duration{
 	time.Minute, 3 * time.Minute, 10 * time.Minute, 30 * time.Minute, 2 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour,
 }
 
+// dropLadder is the wait before the next look at a payment of which more went back than we can explain.
+var dropLadder = [...]time.Duration{30 * time.Minute, 6 * time.Hour, 48 * time.Hour}
+
 // refundLadder is the wait before the next look at a running refund, by the number of looks so far; the last
 // one repeats.
 var refundLadder = [...]time.Duration{

@@ -59,6 +59,7 @@ type Attempt struct {
 	Payments   []Payment `json:"payments,omitempty"`
 	LeftFee    *Fen      `json:"leftFee,omitempty"` // refundable rest at WeChat, last seen with no refund of ours in flight
 	LeftSeenAt time.Time `json:"leftSeenAt,omitzero"`
+	DropLooks  int       `json:"dropLooks,omitempty"` // looks in a row that showed less left than we can explain
 }
 
 // Seen is WeChat's word about a number that is not paid.

@@ -1,8 +1,6 @@
-//go:build rapid
-
 // The properties of prop_test.go driven by rapid, which shrinks what it finds:
 //
-//	go test -tags rapid ./internal/order -run Rapid
+//	go test ./internal/order -run Rapid -rapid.checks=10000
 package order
 
 import (

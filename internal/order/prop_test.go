@@ -60,10 +60,9 @@ type truth struct {
 type model struct {
 	pool    []truth
 	pieces  int
-	told    map[string]Fen  // of each payment that a believed source told: its fee
-	asked   int             // refunds asked
-	console int             // refunds of others so far
-	paid    map[string]bool // payments that are the order's, or were accepted
+	told    map[string]Fen // of each payment that a believed source told: its fee
+	asked   int            // refunds asked
+	console int            // refunds of others so far
 }
 
 // facts draws the next fact.
@@ -153,6 +152,17 @@ func (m *model) learn(before Order, f Fact) {
 	switch {
 	case f.Source == SourceQuery:
 		m.told[id] = *f.Money.PaidFee
+	case !known && ambiguous && *f.Money.Env == before.Env:
+		// A second payment of a number of a paid order counts at once, at the first one's fee.
+		if _, main := before.MainPayment(); main == nil {
+			return
+		}
+		for _, first := range before.Attempts[f.Attempt-1].Payments {
+			if first.Mismatch == "" {
+				m.told[id] = first.Fee
+				return
+			}
+		}
 	case !known && (!ambiguous || *f.Money.Env != before.Env):
 		m.told[id] = *f.Money.Actual
 	}

@@ -79,6 +79,8 @@ func judgeForeignRefund(o *Order, f Fact) verdict {
 	switch {
 	case a == nil:
 		return impossible(fmt.Sprintf("a refund of attempt %d, which was never handed out", f.Attempt))
+	case n.Step != StepDone && a.LeftFee != nil:
+		return verdict{event: EventHint, do: func() { a.HintAt = f.At }} // what we saw of it is not so any more
 	case n.Step != StepDone:
 		return known(nil)
 	case n.ID == "" && n.WxRefundID == "":

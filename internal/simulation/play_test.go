@@ -46,10 +46,11 @@ type player struct {
 	refunds []*wanted
 	numbers []string // every number ever handed out, in order
 
-	trouble trouble
-	twice   bool // some number was paid twice
-	lost    bool // some push never left
-	console map[string]int64
+	trouble  trouble
+	twice    bool // some number was paid twice
+	lost     bool // some push never left
+	nameless bool // some push had no transaction id
+	console  map[string]int64
 }
 
 // wish is one thing that a user wants: one Idempotency-Key.
@@ -68,7 +69,6 @@ type wanted struct {
 
 // trouble is what happens at the border of the process.
 type trouble struct {
-	calls int
 	at    int         // the call from now on that is hit; 0: none
 	fault store.Fault // what happens to it
 	dead  bool        // the process has crashed: nothing reaches the outside until it is started again
@@ -285,7 +285,7 @@ func (p *player) faults() {
 	case 8:
 		f.Push.FreshTimestamp = !f.Push.FreshTimestamp
 	case 9:
-		f.Push.OmitPayInfo = !f.Push.OmitPayInfo
+		f.Push.OmitPayInfo, p.nameless = !f.Push.OmitPayInfo, true
 	case 10:
 		f.API[path] = wechatsim.APIFault{ErrorAfterEffect: 2}
 	case 11:

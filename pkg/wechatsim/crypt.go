@@ -52,10 +52,10 @@ func unseal(key []byte, text, appid string) ([]byte, error) {
 func decrypt(key []byte, text string) ([]byte, error) {
 	full, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return nil, errors.New("Encrypt is not base64")
+		return nil, errors.New("the Encrypt field is not base64")
 	}
 	if len(full) == 0 || len(full)%aes.BlockSize != 0 {
-		return nil, errors.New("Encrypt is not a whole number of AES blocks")
+		return nil, errors.New("the Encrypt field is not a whole number of AES blocks")
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
