@@ -54,7 +54,7 @@ bench: ## measure; prints and writes bench.txt
 	@go run ./internal/bench >bench.txt; code=$$?; cat bench.txt; exit $$code
 
 rename: ## move the module: make rename MODULE=example.com/me/shop
-	@test -n "$(MODULE)" || { echo "say where to: make rename MODULE=example.com/me/shop"; exit 2; }
+	@echo '$(MODULE)' | grep -Eq '^[A-Za-z0-9][A-Za-z0-9./_~-]*$$' || { echo "say where to: make rename MODULE=example.com/me/shop"; exit 2; }
 	@grep -rlF --include='*.go' --include='go.mod' --include='*.md' --include='Makefile' --include='*.yaml' '$(OLD)' . | while read -r f; do \
 		sed 's|$(OLD)|$(MODULE)|g' "$$f" >"$$f.renamed" && cat "$$f.renamed" >"$$f" && rm "$$f.renamed"; done
 	@gofmt -w $$(find . -name '*.go')

@@ -37,6 +37,9 @@ func (d *devCmd) Run(ctx context.Context, o output) error {
 	if !d.Quiet {
 		d.banner(o.out, s)
 	}
+	if s.MerchantToken != "" { // nobody can know it otherwise
+		fmt.Fprintf(o.out, "merchant token    %s   (Authorization: Bearer, for /merchant/...)\n", s.MerchantToken)
+	}
 	if err := s.Serve(ctx); err != nil {
 		return fmt.Errorf("the local stack ended: %w", err)
 	}
@@ -49,9 +52,6 @@ func (d *devCmd) Run(ctx context.Context, o output) error {
 func (d *devCmd) banner(w io.Writer, s *localenv.Server) {
 	api, weChat := s.URLs()
 	fmt.Fprintf(w, "API               %s\nsimulated WeChat  %s\ndata              %s\n", api, weChat, d.Data)
-	if s.MerchantToken != "" {
-		fmt.Fprintf(w, "merchant token    %s   (Authorization: Bearer, for /merchant/...)\n", s.MerchantToken)
-	}
 	for _, warning := range s.Catalog.Warnings() {
 		fmt.Fprintln(w, "warning:", warning)
 	}
@@ -61,6 +61,6 @@ func (d *devCmd) banner(w io.Writer, s *localenv.Server) {
 		return
 	}
 	fmt.Fprintf(w, "\nOne purchase, ready to paste into another terminal:\n%s\n", strings.Repeat("-", 72))
-	localenv.Walkthrough(w, api, weChat, products[0].ID)
+	s.Walkthrough(w, products[0].ID)
 	fmt.Fprintf(w, "%s\nCtrl-C stops; everything is kept.\n", strings.Repeat("-", 72))
 }

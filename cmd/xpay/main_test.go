@@ -166,7 +166,7 @@ func startDev(t *testing.T, data string) devRun {
 			t.Errorf("dev ended with exit %d", code)
 		}
 	}}
-	fmt.Sscanf(text[strings.Index(text, "API="):], "API=%s WECHAT=%s", &r.api, &r.weChat)
+	fmt.Sscanf(text[strings.Index(text, "API="):], "API=%s WECHAT=%s MERCHANT=", &r.api, &r.weChat)
 	parts := strings.Split(text, strings.Repeat("-", 72))
 	r.walkthrough = parts[1]
 	return r

@@ -284,7 +284,7 @@ func TestAStoreThatNeverStopsConflictingIsUnavailableAndLosesNothing(t *testing.
 	if push := w.truth(id).Pushes[0]; push.Answered || !strings.Contains(push.LastAnswer, "ErrCode 1") {
 		t.Errorf("push: %+v", push)
 	}
-	w.refund(id, "refund-key-1", 1, "").refused(t, 422, "rejected") // nobody knows of the money yet
+	w.refund(id, "refund-key-1", 1, "").refused(t, 503, "unavailable") // "not paid" must be WeChat's word
 	s.fail(0, 0, false, nil)
 	w.pass(2 * time.Second)
 	w.is(id, "delivered", true)

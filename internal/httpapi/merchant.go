@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/order"
+	"github.com/xpay-serverless/xpay-serverless/internal/problem"
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
@@ -125,10 +126,30 @@ func (a *API) merchantRefund(c call) (reply, error) {
 	if r.State == order.RefundDone || r.State == order.RefundFailed {
 		status = http.StatusOK
 	}
-	return reply{status: status, body: struct {
-		Refund refundView   `json:"refund"`
-		Order  merchantView `json:"order"`
-	}{viewRefund(r), viewMerchant(o)}}, nil
+	return reply{status: status, body: refundReply{viewRefund(r), viewMerchant(o)}}, nil
+}
+
+type refundReply struct {
+	Refund refundView   `json:"refund"`
+	Order  merchantView `json:"order"`
+}
+
+// merchantSettle: POST /merchant/orders/{id}/refunds/{refund} {"happened"} ends a refund that WeChat cannot tell of.
+func (a *API) merchantSettle(c call) (reply, error) {
+	var in struct {
+		Happened *bool `json:"happened"`
+	}
+	if err := c.decode(&in, false); err != nil {
+		return reply{}, err
+	}
+	if in.Happened == nil {
+		return reply{}, problem.New(problem.Invalid, "happened must be true or false: what WeChat's console shows")
+	}
+	o, r, err := a.Orders.SettleRefund(c.Context(), c.PathValue("id"), c.PathValue("refund"), *in.Happened)
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(refundReply{viewRefund(r), viewMerchant(o)})
 }
 
 // merchantAccept: POST /merchant/orders/{id}/accept lets a held order go.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -131,6 +133,20 @@ func (a *API) logFailure(ctx context.Context, route Route, code problem.Code, er
 	}
 }
 
+// kindName is a Go kind in the words of JSON.
+func kindName(k reflect.Kind) string {
+	switch k {
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.String:
+		return "a string"
+	default:
+		return "of another type"
+	}
+}
+
 type panicError struct {
 	value any
 	stack []byte
@@ -184,7 +200,7 @@ func jsonReason(err error) string {
 	case errors.As(err, &syntax):
 		return fmt.Sprintf("malformed at byte %d", syntax.Offset)
 	case errors.As(err, &kind):
-		return fmt.Sprintf("%s must be a %s", kind.Field, kind.Type.Kind())
+		return cmp.Or(kind.Field, "it") + " must be " + kindName(kind.Type.Kind())
 	case strings.HasPrefix(err.Error(), "json: unknown field "):
 		return "unknown field"
 	default:

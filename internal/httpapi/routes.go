@@ -67,6 +67,7 @@ func Routes() []Route {
 		{"GET", "/merchant/orders/{id}", AuthMerchant, (*API).merchantOrder},
 		{"GET", "/merchant/users/{openid}/orders", AuthMerchant, (*API).merchantUserOrders},
 		{"POST", "/merchant/orders/{id}/refunds", AuthMerchant, (*API).merchantRefund},
+		{"POST", "/merchant/orders/{id}/refunds/{refund}", AuthMerchant, (*API).merchantSettle},
 		{"POST", "/merchant/orders/{id}/accept", AuthMerchant, (*API).merchantAccept},
 		{"GET", "/merchant/held", AuthMerchant, (*API).merchantHeld},
 

@@ -150,12 +150,13 @@ func every(ctx context.Context, d time.Duration, do func()) {
 }
 
 // Walkthrough writes one purchase as commands to paste.
-func Walkthrough(w io.Writer, api, weChat, product string) {
-	fmt.Fprintf(w, walkthrough, api, weChat, product)
+func (s *Server) Walkthrough(w io.Writer, product string) {
+	api, weChat := s.URLs()
+	fmt.Fprintf(w, walkthrough, api, weChat, s.MerchantToken, product)
 }
 
 // walkthrough needs nothing but a shell and curl.
-const walkthrough = `API=%s WECHAT=%s
+const walkthrough = `API=%s WECHAT=%s MERCHANT=%s
 
 # 1. wx.login on the phone, then our /login
 CODE=$(curl -s $WECHAT/sim/login -d '{"openid":"o-demo-user"}' | sed 's/.*"code":"\([^"]*\)".*/\1/')
@@ -171,6 +172,6 @@ curl -s $WECHAT/sim/requestVirtualPayment -d "{\"openid\":\"o-demo-user\",\"acti
 curl -s $API/orders/$ID -H "Authorization: Bearer $TOKEN"; echo
 
 # 4. the merchant refunds a part, then looks
-curl -s $API/merchant/orders/$ID/refunds -H "Idempotency-Key: refund-$KEY" -H 'Content-Type: application/json' -d '{"amount":100,"reason":"3"}'; echo
-curl -s $WECHAT/sim/clock -d '{"advance":"1m"}'; sleep 2; curl -s $API/merchant/orders/$ID; echo
+curl -s $API/merchant/orders/$ID/refunds -H "Authorization: Bearer $MERCHANT" -H "Idempotency-Key: refund-$KEY" -H 'Content-Type: application/json' -d '{"amount":100,"reason":"3"}'; echo
+curl -s $WECHAT/sim/clock -d '{"advance":"1m"}'; sleep 2; curl -s $API/merchant/orders/$ID -H "Authorization: Bearer $MERCHANT"; echo
 `

@@ -101,10 +101,10 @@ func (s *Service) concludeStep(ctx context.Context, cur stored, last bool, facts
 func (s *Service) logUnanswered(ctx context.Context, o Order, err error) {
 	var refusal *xpay.Error
 	if errors.As(err, &refusal) && refusal.Class() == xpay.ClassGiveUp {
-		s.Log.ErrorContext(ctx, "WeChat refuses to answer, it is asked again later", "order", o.ID, "error", err, "advice", refusal.Advice())
+		s.Log.ErrorContext(ctx, "refused, tried again later", "order", o.ID, "error", err, "advice", refusal.Advice())
 		return
 	}
-	s.Log.WarnContext(ctx, "WeChat did not answer, it is asked again later", "order", o.ID, "tries", o.Tries+1, "error", err)
+	s.Log.WarnContext(ctx, "no answer, tried again later", "order", o.ID, "tries", o.Tries+1, "error", err)
 }
 
 func (s *Service) look(ctx context.Context, o Order, attempt int) ([]Fact, error) {

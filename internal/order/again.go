@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
@@ -137,6 +138,8 @@ func (s *Service) query(ctx context.Context, o Order, attempt int) (Fact, error)
 		return Fact{Kind: FactUnpaid, Source: SourceQuery, At: s.now(), Attempt: attempt, Seen: SeenAbsent}, nil
 	case err != nil:
 		return Fact{}, err
+	case wasPaid(q) && q.LeftFee == nil:
+		return Fact{}, fmt.Errorf("query_order shows %s without left_fee: what went back is not known", q.Status)
 	}
 	return o.queried(o.Attempt(attempt), q, s.now()), nil
 }
@@ -148,19 +151,38 @@ func (s *Service) Poll(ctx context.Context, openID, id string) (Order, error) {
 	if err != nil || !cur.Unpaid() || s.now().Sub(cur.lastLook()) <= repairAfter {
 		return cur.Order, err
 	}
-	cur, won, err := s.claim(ctx, cur, true)
-	if err != nil || !won {
-		return cur.Order, err
+	repaired, err := s.repair(ctx, cur)
+	if errors.Is(err, errNotSaid) {
+		return repaired.Order, nil
 	}
-	facts, err := s.lookAll(ctx, cur.Order)
-	if err != nil {
-		s.Log.WarnContext(ctx, "order not repaired on read", "order", id, "error", err)
-		cur, err = s.conclude(ctx, cur, true, facts, nil)
-		return cur.Order, err
+	return repaired.Order, err
+}
+
+// errNotSaid: WeChat was not asked, because somebody else is asking, or did not answer.
+var errNotSaid = problem.New(problem.Unavailable, "WeChat does not say now whether the order is paid, try again")
+
+// repair asks WeChat about an unpaid order and writes what it says.
+func (s *Service) repair(ctx context.Context, cur stored) (stored, error) {
+	cur, won, err := s.claim(ctx, cur, true)
+	switch {
+	case err != nil:
+		return cur, err
+	case !won && cur.Unpaid():
+		return cur, errNotSaid
+	case !won:
+		return cur, nil
+	}
+	facts, asked := s.lookAll(ctx, cur.Order)
+	if asked != nil {
+		s.logUnanswered(ctx, cur.Order, asked)
+		if cur, err = s.conclude(ctx, cur, true, facts, nil); err == nil && cur.Unpaid() {
+			err = errNotSaid
+		}
+		return cur, err
 	}
 	cur, err = s.conclude(ctx, cur, true, facts, (*Order).answeredNow)
 	s.kick(ctx, cur.Order)
-	return cur.Order, err
+	return cur, err
 }
 
 // lastLook is when the order was last known to be unpaid.

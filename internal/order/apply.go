@@ -148,7 +148,7 @@ func (o *Order) follow(f Fact) {
 		o.chain(EventDelivering, f)
 		o.chain(EventDelivered, f)
 	}
-	if l := o.Ledger(); o.State == Held && l.Refunded > 0 && l.Net() <= 0 {
+	if o.State == Held && o.emptied() {
 		o.chain(EventEmptied, f)
 	}
 	o.markTold(f)

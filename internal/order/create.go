@@ -98,6 +98,8 @@ func (s *Service) newOrder(ctx context.Context, id string, r CreateRequest) (Ord
 		return Order{}, problem.New(problem.NotFound, "there is no product with this productId on sale")
 	case r.Quantity < 1 || r.Quantity > product.MaxQuantity:
 		return Order{}, problem.New(problem.Invalid, "quantity must be 1 to %d for this product", product.MaxQuantity)
+	case !printable(r.Attach):
+		return Order{}, problem.New(problem.Invalid, "attach must be text without control characters")
 	case len(r.Attach) > AttachBytesMax:
 		return Order{}, problem.New(problem.Invalid, "attach has %d bytes, at most %d are possible", len(r.Attach), AttachBytesMax)
 	}

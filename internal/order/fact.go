@@ -32,8 +32,8 @@ type Fact struct {
 	Intent *Refund     // FactRefundAsked
 	Code   int         // FactReported: the phone's errCode
 	Key    string      // FactConsumed
-	Seq    int         // FactAccepted by the target: the event's number
-	Reason string      // FactImpossible, FactWithdrawn
+	Seq    int         // FactSent: the event's number
+	Reason string      // FactWithdrawn
 }
 
 // FactKind says what a fact speaks of.

@@ -101,7 +101,7 @@ func judgeHint(o *Order, a *Attempt, f Fact) verdict {
 		return known(nil)
 	}
 	return verdict{event: EventHint, do: func() {
-		a.HintAt = f.At
+		a.HintAt, o.RetryAt = f.At, time.Time{}
 		if a.PushedAt.IsZero() {
 			a.PushedAt = f.At
 		}

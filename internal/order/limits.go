@@ -31,7 +31,7 @@ const (
 
 const (
 	OpenFor          = 24 * time.Hour       // from created to expiresAt
-	lease            = 30 * time.Second     // longer than the slowest step: two calls of 5 s and their writes
+	lease            = 30 * time.Second     // longer than a step takes: two or three calls of at most 5 s and their writes
 	lookTimeout      = 2 * time.Second      // a phone waits for this query
 	repairAfter      = 3 * time.Second      // a poll looks at WeChat again when the last look is older
 	provideAfterPush = time.Minute          // a push was seen: let its repeat take our answer first

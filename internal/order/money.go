@@ -88,6 +88,16 @@ func (o *Order) takenBack() bool {
 	return p != nil && p.Fee > 0 && o.refunded(a) >= a.paid()
 }
 
+// emptied reports whether everything that came in went back by number. What left_fee alone shows is provisional.
+func (o *Order) emptied() bool {
+	var in, back Fen
+	for i := range o.Attempts {
+		in += o.Attempts[i].paid()
+		back += o.refundedByNumber(o.Attempts[i].N)
+	}
+	return back > 0 && back >= in
+}
+
 // promisedBack reports whether it went back whole or is about to: such an order is not delivered any more.
 func (o *Order) promisedBack() bool {
 	a, p := o.MainPayment()

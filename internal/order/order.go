@@ -117,6 +117,7 @@ type Refund struct {
 	Attempt    int               `json:"attempt"`
 	State      RefundState       `json:"state"`
 	Foreign    bool              `json:"foreign,omitempty"`
+	Key        string            `json:"key,omitempty"`   // hash of the Idempotency-Key that asked for it
 	Asked      Fen               `json:"asked,omitempty"` // what we asked for; Fee is what counts
 	Fee        Fen               `json:"fee"`
 	LeftFee    *Fen              `json:"leftFee,omitempty"` // read once before the first send of this version

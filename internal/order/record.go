@@ -141,15 +141,18 @@ func (o *Order) booked(attempt int, n *RefundNews) bool {
 }
 
 // answerApple answers Apple's question from what we know: object when the user has the goods, else let it pass. An
-// order that cannot be found is let pass, with that as evidence.
+// order that does not exist is let pass, with that as evidence.
 func (s *Service) answerApple(ctx context.Context, p Push) (AppleReply, error) {
 	number, ours := ParseNumber(p.Event.IOSRefund.PayOrderID)
 	if !ours || number.Refund {
 		return appleUnknown, nil
 	}
 	cur, err := s.load(ctx, number.OrderID)
+	if errors.Is(err, problem.NotFound) {
+		return appleUnknown, nil
+	}
 	if err != nil {
-		return appleUnknown, nil //nolint:nilerr // Apple waits 3 s and asks three times: an honest "unknown" beats no reply
+		return AppleReply{}, err // Apple asks three times, and takes silence for "uncertain"
 	}
 	if !cur.Owned() {
 		return AppleReply{Code: 0, Info: "建议退款", Evidence: "订单未发货"}, nil

@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -30,6 +31,9 @@ func (s *Service) Refund(ctx context.Context, r RefundRequest) (Order, Refund, e
 		return Order{}, Refund{}, err
 	}
 	cur, err := s.find(ctx, r.OrderID)
+	if err == nil && cur.Unpaid() {
+		cur, err = s.repair(ctx, cur) // "not paid" must be WeChat's word, not ours
+	}
 	if err != nil {
 		return Order{}, Refund{}, err
 	}
@@ -63,14 +67,47 @@ func (s *Service) afterIntent(ctx context.Context, cur stored, id string) (Order
 	return cur.Order, *cur.refund(id), nil
 }
 
+// SettleRefund ends a refund about which a person was asked because WeChat cannot tell: the person has looked in
+// WeChat's console. One that has ended stays as it is. Problems: NotFound, Rejected (nobody was asked: it is under way).
+func (s *Service) SettleRefund(ctx context.Context, orderID, refundID string, happened bool) (Order, Refund, error) {
+	cur, err := s.find(ctx, orderID)
+	if err != nil {
+		return Order{}, Refund{}, err
+	}
+	cur, err = s.write(ctx, cur, func(o Order) (Order, bool, error) {
+		r := o.refund(refundID)
+		switch {
+		case r == nil:
+			return o, false, problem.New(problem.NotFound, "the order has no such refund")
+		case !r.open():
+			return o, false, nil
+		case !o.asked(AttentionRefund, r.Attempt):
+			return o, false, problem.New(problem.Rejected, "the refund is under way, WeChat is still being asked")
+		}
+		news := RefundNews{ID: r.ID, Step: StepFailed}
+		if happened {
+			news.Step, news.Fee = StepDone, &r.Fee
+		}
+		next, _ := Apply(o, Fact{Kind: FactRefund, Source: SourceOperator, At: s.now(), Attempt: r.Attempt, Refund: &news})
+		return next, true, nil
+	})
+	if err != nil {
+		return Order{}, Refund{}, err
+	}
+	return cur.Order, *cur.refund(refundID), nil
+}
+
+// asked reports whether a question is open.
+func (o *Order) asked(code string, attempt int) bool {
+	return slices.ContainsFunc(o.Attention, func(q Attention) bool { return q.Code == code && q.Attempt == attempt })
+}
+
 // intent builds the refund that a request means, or finds the one it meant before.
 func (s *Service) intent(o *Order, r RefundRequest) (intent Refund, known bool, err error) {
-	// The number comes from the request as it was made: which attempt it means is decided once, at its first use.
-	intent = Refund{ID: NewRefundID(o.ID, r.Attempt, r.Key), Asked: r.Amount, Fee: r.Amount}
+	intent = Refund{Key: digest("refund-key", r.Key), Asked: r.Amount, Fee: r.Amount, From: xpay.FromService}
 	intent.Reason, intent.Note = refundReason(r.Reason)
-	intent.From = xpay.FromService
-	if old := o.refund(intent.ID); old != nil {
-		if old.Asked != intent.Fee || old.Reason != intent.Reason || old.Note != intent.Note {
+	if old := o.refundOf(intent.Key); old != nil {
+		if r.Attempt != 0 && r.Attempt != old.Attempt || old.Asked != intent.Fee || old.Reason != intent.Reason || old.Note != intent.Note {
 			return Refund{}, false, problem.New(problem.Conflict, "this Idempotency-Key was used for another refund; use a new key")
 		}
 		return *old, true, nil
@@ -78,8 +115,18 @@ func (s *Service) intent(o *Order, r RefundRequest) (intent Refund, known bool, 
 	if r.Attempt == 0 {
 		r.Attempt = o.refundAttempt()
 	}
-	intent.Attempt = r.Attempt
+	intent.ID, intent.Attempt = NewRefundID(o.ID, r.Attempt, r.Key), r.Attempt
 	return intent, false, s.refundable(o, r)
+}
+
+// refundOf finds the refund that an Idempotency-Key meant: one key means one refund, whatever attempt it went to.
+func (o *Order) refundOf(key string) *Refund {
+	for i := range o.Refunds {
+		if o.Refunds[i].Key == key {
+			return &o.Refunds[i]
+		}
+	}
+	return nil
 }
 
 // refundAttempt is the attempt that a refund means when it names none.
@@ -101,7 +148,7 @@ func (s *Service) refundable(o *Order, r RefundRequest) error {
 	switch {
 	case r.Amount <= 0:
 		return problem.New(problem.Invalid, "amount must be above 0, in fen")
-	case !utf8.ValidString(r.Reason) || strings.ContainsFunc(r.Reason, unicode.IsControl):
+	case !printable(r.Reason):
 		return problem.New(problem.Invalid, "reason must be text without control characters")
 	case len(r.Reason) > ReasonBytesMax:
 		return problem.New(problem.Invalid, "reason has %d bytes, at most %d are possible", len(r.Reason), ReasonBytesMax)
@@ -121,6 +168,11 @@ func (s *Service) refundable(o *Order, r RefundRequest) error {
 		return problem.New(problem.Limited, "the order has had %d refunds, no more can be kept", RefundsMax)
 	}
 	return nil
+}
+
+// printable reports whether a text is UTF-8 without control characters.
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // refundReason turns what the merchant wrote into WeChat's digit and a note.

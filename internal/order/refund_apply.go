@@ -23,7 +23,10 @@ func judgeRefundAsked(o *Order, f Fact) verdict {
 		return impossible("more refunds than one order can keep")
 	}
 	r.State, r.Version, r.AskedAt, r.NextAt = RefundReserved, 1, f.At, f.At
-	return verdict{event: EventReserved, fee: r.Fee, do: func() { o.Refunds = append(o.Refunds, r) }}
+	return verdict{event: EventReserved, fee: r.Fee, do: func() {
+		o.Refunds = append(o.Refunds, r)
+		o.RetryAt = time.Time{}
+	}}
 }
 
 // judgeRefund takes in news of a refund, ours or not.

@@ -237,7 +237,8 @@ func TestConcurrentCallersShareOneFetch(t *testing.T) {
 	var group sync.WaitGroup
 	for range 20 {
 		group.Go(func() {
-			if got, err := tokens.AccessToken(t.Context()); got != "token-0" || err != nil {
+			// Whoever comes late finds the token that another one has refreshed.
+			if got, err := tokens.AccessToken(t.Context()); got != "token-0" && got != "token-1" || err != nil {
 				t.Errorf("%q %v", got, err)
 			}
 			if got, err := tokens.RefreshAccessToken(t.Context(), "token-0"); got != "token-1" || err != nil {
