@@ -49,6 +49,7 @@ type player struct {
 	trouble  trouble
 	twice    bool // some number was paid twice
 	lost     bool // some push never left
+	deaf     bool // no push comes in peace either
 	nameless bool // some push had no transaction id
 	console  map[string]int64
 }
@@ -233,7 +234,7 @@ func (p *player) one() {
 
 // pass lets time go by, guarded as a process is: a crash ends it.
 func (p *player) pass() {
-	d := pick(p, time.Second, 5*time.Second, time.Minute, 4*time.Minute, 31*time.Minute, 3*time.Hour)
+	d := pick(p, time.Second, 5*time.Second, time.Minute, 4*time.Minute, 31*time.Minute, 3*time.Hour, 26*time.Hour)
 	p.tell("pass %s", d)
 	p.guard(func() {
 		if err := p.stack.Pass(context.Background(), d); err != nil {
@@ -269,7 +270,7 @@ func (p *player) faults() {
 	if f.API == nil {
 		f.API = map[string]wechatsim.APIFault{}
 	}
-	switch p.rng.IntN(20) {
+	switch p.rng.IntN(24) {
 	case 0, 1, 2:
 		f = wechatsim.Faults{}
 	case 3:
@@ -307,6 +308,9 @@ func (p *player) faults() {
 		f.Orders.NotifyNotRepeatable = !f.Orders.NotifyNotRepeatable
 	case 19:
 		f.Orders.RefundFails = 1
+	default: // a refund whose answer is lost, that cannot be found for a while, and would happen again if it were sent again
+		f.API["/xpay/refund_order"] = wechatsim.APIFault{CutAfterEffect: 1 + p.rng.IntN(2)}
+		f.Orders.RefundQueryLag, f.Orders.RefundNotDeduplicated = 2+p.rng.IntN(3), true
 	}
 	p.tell("faults %+v", f)
 	p.stack.Sim.SetFaults(f)
