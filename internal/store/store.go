@@ -74,7 +74,7 @@ type Page struct {
 const (
 	IDBytesMax   = 256
 	KeyBytesMax  = 256 // of a key, a user, a stamp
-	KeysMax      = 8
+	KeysMax      = 4 // DynamoDB spends one index on each
 	BodyBytesMax = 64 << 10 // DynamoDB's item limit is 400 KiB; an order stays under 32 KiB
 	PageDefault  = 20
 	PageMax      = 100
