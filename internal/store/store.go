@@ -73,8 +73,8 @@ type Page struct {
 // store fits all. Besides: texts are UTF-8 without control characters, times lie in the years 1970 to 9999.
 const (
 	IDBytesMax   = 256
-	KeyBytesMax  = 256 // of a key, a user, a stamp
-	KeysMax      = 4 // DynamoDB spends one index on each
+	KeyBytesMax  = 256      // of a key, a user, a stamp
+	KeysMax      = 4        // DynamoDB spends one index on each
 	BodyBytesMax = 64 << 10 // DynamoDB's item limit is 400 KiB; an order stays under 32 KiB
 	PageDefault  = 20
 	PageMax      = 100
