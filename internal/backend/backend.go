@@ -4,6 +4,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -34,6 +35,7 @@ type Outside struct {
 	AllowMerchant func(*http.Request) error
 	Target        string // the delivery target; "" makes orders their own
 	Deliver       func(context.Context, order.Delivery) error
+	Stale         func(Groups) // is told that WeChat, or a sealed box, does not know a secret of ours: there may be newer ones
 }
 
 // Backend is the whole product on one store.
@@ -44,47 +46,107 @@ type Backend struct {
 	Sweep  *worker.Sweep
 }
 
-// Build refuses to start with a configuration that is not complete, and says everything that is missing.
+// Build refuses to start with a configuration that is not complete, and says everything that is missing. A part that
+// needs a group of secrets which this process was not given (Config.Groups) is left out: the API has no Push, or no
+// Sessions, and WeChat cannot be called.
 func Build(cfg Config, out Outside) (*Backend, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, fmt.Errorf("the configuration is not complete:\n%w", err)
 	}
-	merchant, err := xpay.NewMerchant(cfg.OfferID, cfg.Env, cfg.appKey())
+	p := &parts{cfg: cfg, out: out, http: &http.Client{Transport: out.Transport, Timeout: callTimeout}}
+	orders, err := p.orders()
 	if err != nil {
 		return nil, err
-	}
-	seal, err := session.NewSealer(cfg.Seal.Keys...)
-	if err != nil {
-		return nil, err
-	}
-	push, err := miniprogram.NewPush(miniprogram.PushConfig{AppID: cfg.AppID, Tokens: cfg.Push.Tokens, AESKeys: cfg.Push.AESKeys, Now: out.Now})
-	if err != nil {
-		return nil, err
-	}
-	client := &http.Client{Transport: out.Transport, Timeout: callTimeout}
-	app := &miniprogram.App{ID: cfg.AppID, Secret: miniprogram.Secret(cfg.Merchant.AppSecret), HTTP: client, BaseURL: cfg.WeChatURL, Now: out.Now}
-	tokens := miniprogram.NewTokens(app, session.AccessTokens{AppID: cfg.AppID, Store: out.Store, Seal: seal}, out.Now)
-	orders := &order.Service{
-		AppID: cfg.AppID, Store: out.Store, Catalog: out.Catalog, Now: out.Now, Log: out.Log, Alarm: out.Alarm,
-		WeChat: &xpay.Client{Merchant: merchant, Tokens: tokens, HTTP: client, BaseURL: cfg.WeChatURL},
-		Target: out.Target, Deliver: out.Deliver, Kick: kick(out),
-	}
-	if err := orders.Check(); err != nil {
-		return nil, fmt.Errorf("the backend is not complete:\n%w", err)
 	}
 	b := &Backend{
 		Orders: orders,
 		Worker: &worker.Worker{Kinds: map[store.Kind]worker.Advance{order.KindOrder: orders.Advance}, Log: out.Log},
 		Sweep:  &worker.Sweep{Store: out.Store, Send: out.Send, Now: out.Now, Log: out.Log},
 	}
-	b.API = &httpapi.API{
-		Orders: orders, Catalog: out.Catalog, Push: push, AllowMerchant: out.AllowMerchant, Now: out.Now, Log: out.Log,
-		Sessions: &session.Service{Store: out.Store, App: app, Seal: seal, Now: out.Now},
+	b.API = &httpapi.API{Orders: orders, Catalog: out.Catalog, AllowMerchant: out.AllowMerchant, Now: out.Now, Log: out.Log}
+	if cfg.has(GroupPush) {
+		if b.API.Push, err = p.push(); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.has(GroupMerchant) && cfg.has(GroupSeal) {
+		b.API.Sessions = &session.Service{Store: out.Store, App: p.app, Seal: p.seal, Now: out.Now}
 	}
 	if cfg.ForwardURL != "" {
-		b.API.Forward = &httpapi.Forward{URL: cfg.ForwardURL, Client: client}
+		b.API.Forward = &httpapi.Forward{URL: cfg.ForwardURL, Client: p.http}
 	}
 	return b, nil
+}
+
+// parts is what Build has made so far.
+type parts struct {
+	cfg  Config
+	out  Outside
+	http *http.Client
+	app  *miniprogram.App // nil without the merchant's secrets
+	seal *session.Sealer  // nil without the sealing keys
+}
+
+func (p *parts) push() (*miniprogram.Push, error) {
+	return miniprogram.NewPush(miniprogram.PushConfig{AppID: p.cfg.AppID, Tokens: p.cfg.Push.Tokens, AESKeys: p.cfg.Push.AESKeys, Now: p.out.Now})
+}
+
+func (p *parts) orders() (*order.Service, error) {
+	client, err := p.client()
+	if err != nil {
+		return nil, err
+	}
+	orders := &order.Service{
+		AppID: p.cfg.AppID, Env: p.cfg.Env, Store: p.out.Store, Catalog: p.out.Catalog, WeChat: client,
+		Now: p.out.Now, Log: p.out.Log, Alarm: p.out.Alarm, Target: p.out.Target, Deliver: p.out.Deliver, Kick: kick(p.out),
+		Reported: func(errCode int) {
+			if errCode == xpay.ClientCodeWrongPaySig {
+				p.stale(GroupMerchant)
+			}
+		},
+	}
+	if err := orders.Check(); err != nil {
+		return nil, fmt.Errorf("the backend is not complete:\n%w", err)
+	}
+	return orders, nil
+}
+
+// client signs and asks; without the merchant's secrets it refuses to.
+func (p *parts) client() (_ *xpay.Client, err error) {
+	if !p.cfg.has(GroupMerchant) || !p.cfg.has(GroupSeal) {
+		return &xpay.Client{}, nil
+	}
+	merchant, err := xpay.NewMerchant(p.cfg.OfferID, p.cfg.Env, p.cfg.appKey())
+	if err != nil {
+		return nil, err
+	}
+	if p.seal, err = session.NewSealer(p.cfg.Seal.Keys...); err != nil {
+		return nil, err
+	}
+	p.seal.Unknown = func() { p.stale(GroupSeal) }
+	p.app = &miniprogram.App{
+		ID: p.cfg.AppID, Secret: miniprogram.Secret(p.cfg.Merchant.AppSecret), HTTP: p.http, BaseURL: p.cfg.WeChatURL, Now: p.out.Now,
+		Refused: func(e *miniprogram.Error) {
+			if errors.Is(e, miniprogram.ErrConfig) {
+				p.stale(GroupMerchant)
+			}
+		},
+	}
+	tokens := miniprogram.NewTokens(p.app, session.AccessTokens{AppID: p.cfg.AppID, Store: p.out.Store, Seal: p.seal}, p.out.Now)
+	return &xpay.Client{
+		Merchant: merchant, Tokens: tokens, HTTP: p.http, BaseURL: p.cfg.WeChatURL,
+		Refused: func(e *xpay.Error) {
+			if e.Code == xpay.CodeWrongSignature {
+				p.stale(GroupMerchant)
+			}
+		},
+	}, nil
+}
+
+func (p *parts) stale(g Groups) {
+	if p.out.Stale != nil {
+		p.out.Stale(g)
+	}
 }
 
 // kickDeadline is all the time a handler spends on telling the queue: the document is due anyway.

@@ -22,9 +22,24 @@ type Config struct {
 	Merchant MerchantSecrets `json:"merchant"`
 	Seal     SealSecrets     `json:"seal"`
 
+	Groups Groups `json:"-"` // which groups this process was given; 0: all of them
+
 	WeChatURL  string `json:"weChatUrl,omitempty"`  // "": https://api.weixin.qq.com
 	ForwardURL string `json:"forwardUrl,omitempty"` // gets the pushes that are not ours; "": they are acknowledged
 }
+
+// Groups is a set of the groups of secrets.
+type Groups uint8
+
+const (
+	GroupPush Groups = 1 << iota
+	GroupMerchant
+	GroupSeal
+	AllGroups = GroupPush | GroupMerchant | GroupSeal
+)
+
+// has reports whether the process was given a group.
+func (c Config) has(g Groups) bool { return c.Groups == 0 || c.Groups&g != 0 }
 
 // PushSecrets verify what WeChat posts. Newest first: any of them verifies, so that rotation loses nothing.
 type PushSecrets struct {
@@ -72,23 +87,44 @@ func (c Config) Check() error {
 	need(c.AppID != "", "appId is missing: it stands in 开发管理")
 	need(c.OfferID != "", "offerId is missing: it stands in 虚拟支付 → 基本配置")
 	need(c.Env.Type() != 0, "env is %d, it must be 0 (production) or 1 (sandbox)", int(c.Env))
-	need(c.Merchant.AppSecret != "", "merchant.appSecret is missing")
-	need(c.Env != xpay.Production || c.appKey() != "", "merchant.appKeys.production is missing: 现网 AppKey in 虚拟支付 → 基本配置")
-	need(c.Env != xpay.Sandbox || c.appKey() != "", "merchant.appKeys.sandbox is missing: 沙箱 AppKey in 虚拟支付 → 基本配置")
-	need(len(c.Push.Tokens) > 0, "push.tokens is missing: the Token of 消息推送")
-	for i, t := range c.Push.Tokens {
-		need(t != "", "push.tokens[%d] is empty", i)
+	if c.has(GroupMerchant) {
+		c.checkMerchant(need)
 	}
-	for i, k := range c.Push.AESKeys {
-		need(len(k) == 43, "push.aesKeys[%d] must be the EncodingAESKey of 43 characters", i)
+	if c.has(GroupPush) {
+		c.Push.check(need)
 	}
-	need(len(c.Seal.Keys) > 0, "seal.keys is missing")
-	for i, k := range c.Seal.Keys {
-		need(len(k) == session.SealKeyBytes, "seal.keys[%d] must have %d bytes, base64", i, session.SealKeyBytes)
+	if c.has(GroupSeal) {
+		c.Seal.check(need)
 	}
 	need(isURL(c.WeChatURL), "weChatUrl is not an http or https URL")
 	need(isURL(c.ForwardURL), "forwardUrl is not an http or https URL")
 	return errors.Join(problems...)
+}
+
+// needs collects a problem unless ok.
+type needs func(ok bool, format string, args ...any)
+
+func (c Config) checkMerchant(need needs) {
+	need(c.Merchant.AppSecret != "", "merchant.appSecret is missing")
+	need(c.Env != xpay.Production || c.appKey() != "", "merchant.appKeys.production is missing: 现网 AppKey in 虚拟支付 → 基本配置")
+	need(c.Env != xpay.Sandbox || c.appKey() != "", "merchant.appKeys.sandbox is missing: 沙箱 AppKey in 虚拟支付 → 基本配置")
+}
+
+func (s PushSecrets) check(need needs) {
+	need(len(s.Tokens) > 0, "push.tokens is missing: the Token of 消息推送")
+	for i, t := range s.Tokens {
+		need(t != "", "push.tokens[%d] is empty", i)
+	}
+	for i, k := range s.AESKeys {
+		need(len(k) == 43, "push.aesKeys[%d] must be the EncodingAESKey of 43 characters", i)
+	}
+}
+
+func (s SealSecrets) check(need needs) {
+	need(len(s.Keys) > 0, "seal.keys is missing")
+	for i, k := range s.Keys {
+		need(len(k) == session.SealKeyBytes, "seal.keys[%d] must have %d bytes, base64", i, session.SealKeyBytes)
+	}
 }
 
 func isURL(s string) bool {

@@ -184,6 +184,9 @@ func TestNoSecretStandsInALogOrInAnError(t *testing.T) {
 
 func TestNothingThatOpensADoorLiesOpenInTheStore(t *testing.T) {
 	t.Parallel()
+	if os.Getenv("XPAY_E2E_STORE") != "" {
+		t.Skip("looks into SQLite's files")
+	}
 	w := begin(t)
 	p := w.phone(alice)
 	_, pay := p.create("key-of-alice", "vip_month", 1)

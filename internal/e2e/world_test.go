@@ -85,6 +85,7 @@ func begin(t testing.TB, changes ...func(*setup)) *world {
 	for _, change := range changes {
 		change(&s)
 	}
+	onDynamoDB(t, &s)
 	config := fmt.Sprintf(`{"appId":%q,"offerId":"1450009999","env":%d,
 	"merchant":{"appSecret":%q,"appKeys":{"production":%q,"sandbox":%q}},
 	"push":{"tokens":[%q],"aesKeys":[%q]},"seal":{"keys":[%q]},"forwardUrl":%q}`,

@@ -29,7 +29,7 @@ func ask(t *testing.T, serve func(*API, call) (reply, error)) (*httptest.Respons
 	t.Helper()
 	var log bytes.Buffer
 	rec := httptest.NewRecorder()
-	api(&log).Handler(Route{"POST", "/x", AuthNone, serve}).ServeHTTP(rec, httptest.NewRequest("POST", "/x", strings.NewReader("{}")))
+	api(&log).Handler(Route{"POST", "/x", AuthNone, "", serve}).ServeHTTP(rec, httptest.NewRequest("POST", "/x", strings.NewReader("{}")))
 	return rec, log.String()
 }
 
@@ -141,7 +141,7 @@ func TestEveryRouteHasAnAuthThatIsKnownAndIsThereOnce(t *testing.T) {
 func TestARouteWithAnUnknownAuthIsClosed(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	h := api(&log).Handler(Route{"POST", "/x", Auth("typo"), func(*API, call) (reply, error) { t.Error("served"); return reply{}, nil }})
+	h := api(&log).Handler(Route{"POST", "/x", Auth("typo"), "", func(*API, call) (reply, error) { t.Error("served"); return reply{}, nil }})
 	rec := httptest.NewRecorder()
 	if h.ServeHTTP(rec, httptest.NewRequest("POST", "/x", nil)); rec.Code != 500 {
 		t.Errorf("answered %d", rec.Code)
@@ -151,7 +151,7 @@ func TestARouteWithAnUnknownAuthIsClosed(t *testing.T) {
 func TestMerchantRoutesAreClosedWhenNobodySaysWhoMay(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	h := api(&log).Handler(Route{"GET", "/x", AuthMerchant, func(*API, call) (reply, error) { t.Error("served"); return reply{}, nil }})
+	h := api(&log).Handler(Route{"GET", "/x", AuthMerchant, "", func(*API, call) (reply, error) { t.Error("served"); return reply{}, nil }})
 	rec := httptest.NewRecorder()
 	if h.ServeHTTP(rec, httptest.NewRequest("GET", "/x", nil)); rec.Code != 401 {
 		t.Errorf("answered %d", rec.Code)
@@ -200,7 +200,7 @@ func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 func TestABodyThatBreaksOffIsInvalid(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	h := api(&log).Handler(Route{"POST", "/x", AuthNone, func(_ *API, c call) (reply, error) {
+	h := api(&log).Handler(Route{"POST", "/x", AuthNone, "", func(_ *API, c call) (reply, error) {
 		var in struct{}
 		return reply{status: 200}, c.decode(&in, true)
 	}})

@@ -9,6 +9,8 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +26,7 @@ type API struct {
 	Orders   *order.Service
 	Sessions *session.Service
 	Catalog  *catalog.Catalog
-	Push     *miniprogram.Push
+	Push     Push
 
 	// AllowMerchant decides whether a request may use the /merchant routes; nil refuses all of them.
 	AllowMerchant func(*http.Request) error
@@ -32,6 +34,13 @@ type API struct {
 	Forward *Forward
 	Now     func() time.Time
 	Log     *slog.Logger
+}
+
+// Push is *miniprogram.Push, or one that knows where to get newer secrets when a signature does not fit.
+type Push interface {
+	Echo(query url.Values) (string, error)
+	Open(query url.Values, body []byte) (miniprogram.Message, error)
+	Seal(to miniprogram.Message, plain []byte) (sealed []byte, contentType string, err error)
 }
 
 // Auth is who may call a route.
@@ -49,31 +58,38 @@ type Route struct {
 	Method string
 	Path   string
 	Auth   Auth
-	serve  func(*API, call) (reply, error)
+	// Function is the Lambda that serves the route on AWS: the folder under functions/.
+	Function string
+	serve    func(*API, call) (reply, error)
 }
 
 // Routes is the whole API of this backend.
 func Routes() []Route {
 	return []Route{
-		{"POST", "/login", AuthNone, (*API).login},
-		{"GET", "/products", AuthNone, (*API).products},
+		{"POST", "/login", AuthNone, "login", (*API).login},
+		{"GET", "/products", AuthNone, "orders", (*API).products},
 
-		{"POST", "/orders", AuthUser, (*API).createOrder},
-		{"POST", "/orders/{id}/attempts", AuthUser, (*API).attempt},
-		{"GET", "/orders", AuthUser, (*API).listOrders},
-		{"GET", "/orders/{id}", AuthUser, (*API).pollOrder},
-		{"POST", "/orders/{id}/consume", AuthUser, (*API).consume},
+		{"POST", "/orders", AuthUser, "createorder", (*API).createOrder},
+		{"POST", "/orders/{id}/attempts", AuthUser, "createorder", (*API).attempt},
+		{"GET", "/orders", AuthUser, "orders", (*API).listOrders},
+		{"GET", "/orders/{id}", AuthUser, "orders", (*API).pollOrder},
+		{"POST", "/orders/{id}/consume", AuthUser, "orders", (*API).consume},
 
-		{"GET", "/merchant/orders/{id}", AuthMerchant, (*API).merchantOrder},
-		{"GET", "/merchant/users/{openid}/orders", AuthMerchant, (*API).merchantUserOrders},
-		{"POST", "/merchant/orders/{id}/refunds", AuthMerchant, (*API).merchantRefund},
-		{"POST", "/merchant/orders/{id}/refunds/{refund}", AuthMerchant, (*API).merchantSettle},
-		{"POST", "/merchant/orders/{id}/accept", AuthMerchant, (*API).merchantAccept},
-		{"GET", "/merchant/held", AuthMerchant, (*API).merchantHeld},
+		{"GET", "/merchant/orders/{id}", AuthMerchant, "orders", (*API).merchantOrder},
+		{"GET", "/merchant/users/{openid}/orders", AuthMerchant, "orders", (*API).merchantUserOrders},
+		{"POST", "/merchant/orders/{id}/refunds", AuthMerchant, "refund", (*API).merchantRefund},
+		{"POST", "/merchant/orders/{id}/refunds/{refund}", AuthMerchant, "refund", (*API).merchantSettle},
+		{"POST", "/merchant/orders/{id}/accept", AuthMerchant, "refund", (*API).merchantAccept},
+		{"GET", "/merchant/held", AuthMerchant, "orders", (*API).merchantHeld},
 
-		{"GET", "/wechat/push", AuthWeChat, (*API).echo},
-		{"POST", "/wechat/push", AuthWeChat, (*API).push},
+		{"GET", "/wechat/push", AuthWeChat, "callback", (*API).echo},
+		{"POST", "/wechat/push", AuthWeChat, "callback", (*API).push},
 	}
+}
+
+// RoutesOf is the part of the table that one Lambda serves.
+func RoutesOf(function string) []Route {
+	return slices.DeleteFunc(Routes(), func(r Route) bool { return r.Function != function })
 }
 
 // call is one request that has passed its authentication.

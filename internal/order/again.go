@@ -42,6 +42,9 @@ func (s *Service) signAgain(ctx context.Context, cur stored, sessionKey string, 
 	}
 	facts, err := s.lookAll(ctx, cur.Order)
 	if errCode != nil {
+		if s.Reported != nil {
+			s.Reported(*errCode)
+		}
 		facts = append(facts, Fact{Kind: FactReported, Source: SourcePhone, At: s.now(), Attempt: cur.lastAttempt().N, Code: *errCode})
 	}
 	if err != nil {
@@ -129,8 +132,8 @@ func (s *Service) lookAll(ctx context.Context, o Order) ([]Fact, error) {
 
 // query asks WeChat about one number. "No such order" is an answer; an error is none.
 func (s *Service) query(ctx context.Context, o Order, attempt int) (Fact, error) {
-	if o.Env != s.env() {
-		return Fact{}, problem.New(problem.Internal, "order %s belongs to env %d, this deployment serves %d", o.ID, o.Env, s.env())
+	if o.Env != s.Env {
+		return Fact{}, problem.New(problem.Internal, "order %s belongs to env %d, this deployment serves %d", o.ID, o.Env, s.Env)
 	}
 	q, err := s.WeChat.QueryOrder(ctx, o.OpenID, xpay.ByOrderID(OutTradeNo(o.ID, attempt)))
 	switch {
@@ -204,7 +207,7 @@ func (s *Service) own(ctx context.Context, openID, id string) (stored, error) {
 		return stored{}, notFound
 	}
 	cur, err := s.load(ctx, id)
-	if errors.Is(err, problem.NotFound) || err == nil && (cur.OpenID != openID || cur.Env != s.env()) {
+	if errors.Is(err, problem.NotFound) || err == nil && (cur.OpenID != openID || cur.Env != s.Env) {
 		return stored{}, notFound
 	}
 	return cur, err

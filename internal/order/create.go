@@ -40,7 +40,7 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (o Order, p *xpay
 	if err := checkKey(r.Key); err != nil {
 		return Order{}, nil, false, err
 	}
-	id := NewID(s.AppID, s.env(), r.OpenID, r.Key)
+	id := NewID(s.AppID, s.Env, r.OpenID, r.Key)
 	fresh, problemNow := s.newOrder(ctx, id, r)
 	if problemNow != nil {
 		return s.onlyIfStored(ctx, id, r, problemNow)
@@ -108,7 +108,7 @@ func (s *Service) newOrder(ctx context.Context, id string, r CreateRequest) (Ord
 	}
 	now := s.now()
 	return Order{
-		ID: id, AppID: s.AppID, Env: s.env(), OpenID: r.OpenID, Fingerprint: r.fingerprint(),
+		ID: id, AppID: s.AppID, Env: s.Env, OpenID: r.OpenID, Fingerprint: r.fingerprint(),
 		ProductID: product.ID, Consumable: product.Consumable(), Price: product.Price, Quantity: r.Quantity,
 		Amount: product.Price * Fen(r.Quantity), Attach: r.Attach, Target: s.Target,
 		State: Created, CreatedAt: now, ExpiresAt: now.Add(OpenFor),
@@ -119,7 +119,7 @@ func (s *Service) newOrder(ctx context.Context, id string, r CreateRequest) (Ord
 
 // checkLimits counts the user's open and recent orders among the newest ones.
 func (s *Service) checkLimits(ctx context.Context, openID string) error {
-	docs, _, err := s.Store.ByUser(ctx, userKey(s.env(), openID), KindOrder, store.Page{Limit: recentOrders})
+	docs, _, err := s.Store.ByUser(ctx, userKey(s.Env, openID), KindOrder, store.Page{Limit: recentOrders})
 	if err != nil {
 		return storeProblem(fmt.Errorf("list orders: %w", err))
 	}

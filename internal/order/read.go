@@ -28,7 +28,7 @@ func (s *Service) Get(ctx context.Context, id string) (Order, error) {
 // List returns a user's orders, newest first, and the cursor of the next part. A state filters within the part, so a
 // part may have fewer orders than asked while the cursor goes on.
 func (s *Service) List(ctx context.Context, openID string, state State, page store.Page) ([]Order, string, error) {
-	docs, next, err := s.Store.ByUser(ctx, userKey(s.env(), openID), KindOrder, page)
+	docs, next, err := s.Store.ByUser(ctx, userKey(s.Env, openID), KindOrder, page)
 	if errors.Is(err, store.ErrInvalid) {
 		return nil, "", problem.New(problem.Invalid, "limit must be 1 to %d and cursor one that was returned", store.PageMax)
 	}

@@ -59,7 +59,7 @@ func (s *Service) recordPaid(ctx context.Context, p Push) (Answer, error) {
 	}
 	cur, err := s.load(ctx, number.OrderID)
 	switch {
-	case errors.Is(err, problem.NotFound) && f.Money.Env != nil && *f.Money.Env != s.env():
+	case errors.Is(err, problem.NotFound) && f.Money.Env != nil && *f.Money.Env != s.Env:
 		return AnswerNotOurs, nil // another deployment of the same mini-program
 	case errors.Is(err, problem.NotFound):
 		return AnswerAgain, s.keep(ctx, p, evidence{Number: name, Reason: "paid, but there is no such order", Ask: true})

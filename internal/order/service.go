@@ -17,8 +17,9 @@ import (
 // work together, and one that crashes leaves nothing but a lease that ends.
 type Service struct {
 	AppID   string
+	Env     xpay.Env // which of WeChat's environments this deployment serves
 	Store   store.Store
-	WeChat  *xpay.Client // signs and asks; its Merchant says which env this deployment serves
+	WeChat  *xpay.Client // signs and asks, in Env; a process that only records pushes has one without a Merchant
 	Catalog *catalog.Catalog
 	Now     func() time.Time
 
@@ -29,6 +30,8 @@ type Service struct {
 	Kick  func(ctx context.Context, docIDs ...string) // tells the queue that these are due: best effort
 	Alarm func(context.Context, Alarm)                // calls a person: best effort, the store keeps the question
 	Log   *slog.Logger
+
+	Reported func(errCode int) // is told what the phone says of its cashier (spec 2.3), believed or not; nil: nobody is
 }
 
 // Delivery is one numbered event of an order for the delivery target. It may be told more than once, always
@@ -55,6 +58,7 @@ func (s *Service) Check() error {
 		}
 	}
 	need(s.AppID != "", "the AppID")
+	need(s.Env.Type() != 0, "the env")
 	need(s.Store != nil, "the store")
 	need(s.WeChat != nil, "the WeChat client")
 	need(s.Catalog != nil, "the catalogue")
@@ -72,8 +76,6 @@ type stored struct {
 
 // now is the time of everything the service writes: UTC, milliseconds.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
-
-func (s *Service) env() xpay.Env { return s.WeChat.Merchant.Env() }
 
 // load reads an order; problem.NotFound when there is none.
 func (s *Service) load(ctx context.Context, id string) (stored, error) {

@@ -16,6 +16,9 @@ const SealKeyBytes = 32
 // Sealer encrypts what must not lie open in the store, with AES-256-GCM. It opens what any of its keys sealed and
 // seals with the first one, so that a key can be rotated by putting a new one in front.
 type Sealer struct {
+	// Unknown is told when a box names a key that is not configured: it may be newer than ours. nil: nobody is.
+	Unknown func()
+
 	ids   []string
 	boxes map[string]cipher.AEAD
 }
@@ -63,6 +66,9 @@ func (s *Sealer) Seal(text, name string) Sealed {
 func (s *Sealer) Open(b Sealed, name string) (string, error) {
 	box, ok := s.boxes[b.KeyID]
 	if !ok {
+		if s.Unknown != nil {
+			s.Unknown()
+		}
 		return "", fmt.Errorf("sealed with key %q, which is not configured any more", b.KeyID)
 	}
 	n := box.NonceSize()

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	batchMax = 10  // SQS sends and receives at most this many messages at once
-	sweepMax = 200 // documents one tick of the sweep sends; the rest is due at the next tick
+	batchMax = 10           // SQS sends and receives at most this many messages at once
+	sweepMax = store.DueMax // documents one tick of the sweep sends; the rest is due at the next tick
 	idMax    = store.IDBytesMax
 )
 

@@ -155,11 +155,11 @@ func sweep(d *due, send func([]string) error) *Sweep {
 
 func TestATickSendsWhatIsDueInTensAndNoMoreThanItsBound(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ due, sent, calls, last int }{{0, 0, 0, 0}, {1, 1, 1, 1}, {10, 10, 1, 10}, {23, 23, 3, 3}, {200, 200, 20, 10}, {5000, 200, 20, 10}} {
+	for _, c := range []struct{ due, sent, calls, last int }{{0, 0, 0, 0}, {1, 1, 1, 1}, {10, 10, 1, 10}, {23, 23, 3, 3}, {1000, 1000, 100, 10}, {5000, 1000, 100, 10}} {
 		var calls [][]string
 		d := &due{n: c.due}
 		n, err := sweep(d, func(ids []string) error { calls = append(calls, ids); return nil }).Tick(t.Context())
-		if err != nil || n != c.sent || len(calls) != c.calls || d.limit != 200 {
+		if err != nil || n != c.sent || len(calls) != c.calls || d.limit != 1000 {
 			t.Fatalf("%d due: %d sent in %d calls with limit %d, %v", c.due, n, len(calls), d.limit, err)
 		}
 		if c.calls > 0 && len(calls[c.calls-1]) != c.last {

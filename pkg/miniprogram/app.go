@@ -26,6 +26,7 @@ type App struct {
 	HTTP    *http.Client
 	BaseURL string           // "": https://api.weixin.qq.com
 	Now     func() time.Time // nil: time.Now; only Token.Expires depends on it
+	Refused func(*Error)     // is told of every answer with an errcode other than 0; nil: nobody is
 }
 
 func (a *App) now() time.Time {
@@ -94,7 +95,11 @@ func (a *App) read(api string, body []byte, reply any) error {
 		return noAnswer(api, "the answer is not the expected JSON", nil)
 	}
 	if status.Code != 0 {
-		return newError(api, status.Code, status.Message, string(a.Secret))
+		refusal := newError(api, status.Code, status.Message, string(a.Secret))
+		if a.Refused != nil {
+			a.Refused(refusal)
+		}
+		return refusal
 	}
 	if json.Unmarshal(body, reply) != nil {
 		return noAnswer(api, "the answer is not the expected JSON", nil)

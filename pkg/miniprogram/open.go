@@ -17,7 +17,8 @@ type Message struct {
 	AppID     string // of the encrypted push; the configured one in plain mode
 	OpenID    string // of the query, not covered by the signature
 
-	token, key int // which ones fitted; the answer uses them
+	by         *Push // who opened it, and which of its secrets fitted: the answer uses them
+	token, key int
 }
 
 func (m Message) String() string {
@@ -54,7 +55,7 @@ func (p *Push) openPlain(q url.Values, body []byte) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	m := Message{Body: body, AppID: p.config.AppID}
+	m := Message{Body: body, AppID: p.config.AppID, by: p}
 	if m.token, err = p.verify(signed, ""); err != nil {
 		return Message{}, err
 	}
@@ -66,7 +67,7 @@ func (p *Push) openSealed(q url.Values, encrypt string) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	m := Message{Encrypted: true}
+	m := Message{Encrypted: true, by: p}
 	if m.token, err = p.verify(signed, encrypt); err != nil {
 		return Message{}, err
 	}

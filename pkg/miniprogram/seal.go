@@ -2,6 +2,7 @@ package miniprogram
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
@@ -16,8 +17,8 @@ const (
 	typeXML  = "application/xml; charset=utf-8"
 )
 
-// Seal makes the answer to a message: reply encrypted if the message was, with the token and key that fitted it, else
-// as it is. An empty reply and "success" mean acknowledged and go as the text success in either mode. reply must be
+// Seal makes the answer to a message: reply encrypted if the message was, with the token and key that fitted it (also when
+// another Push opened it, before a rotation), else as it is. An empty reply and "success" mean acknowledged and go as the text success in either mode. reply must be
 // in the message's format. Spec 3.7, 7.1.
 func (p *Push) Seal(m Message, reply []byte) (body []byte, contentType string, err error) {
 	if len(reply) == 0 || bytes.Equal(reply, []byte("success")) {
@@ -26,15 +27,16 @@ func (p *Push) Seal(m Message, reply []byte) (body []byte, contentType string, e
 	if !m.Encrypted {
 		return reply, m.Format.contentType(), nil
 	}
-	if m.token >= len(p.config.Tokens) || m.key >= len(p.ciphers) {
-		return nil, "", errors.New("seal push answer: the message was opened with another configuration")
+	by := cmp.Or(m.by, p)
+	if m.token >= len(by.config.Tokens) || m.key >= len(by.ciphers) {
+		return nil, "", errors.New("seal push answer: there is no EncodingAESKey to encrypt it with")
 	}
 	var random [randomBytes + 8]byte
 	if _, err := rand.Read(random[:]); err != nil {
 		return nil, "", fmt.Errorf("seal push answer: %w", err)
 	}
 	nonce := strconv.FormatUint(binary.BigEndian.Uint64(random[randomBytes:]), 10)
-	body = p.sealWith(m, reply, [randomBytes]byte(random[:]), nonce, p.config.Now().Unix())
+	body = by.sealWith(m, reply, [randomBytes]byte(random[:]), nonce, p.config.Now().Unix())
 	return body, m.Format.contentType(), nil
 }
 

@@ -33,6 +33,7 @@ type Client struct {
 	Tokens   TokenSource
 	HTTP     *http.Client // nil: a client with a 5 s timeout. Redirects are never followed.
 	BaseURL  string       // "": https://api.weixin.qq.com
+	Refused  func(*Error) // is told of every answer with an errcode other than 0, for metrics and the like; nil: nobody is
 }
 
 type request struct {
@@ -104,7 +105,12 @@ func (c *Client) send(ctx context.Context, e endpoint, r request, token string, 
 	if err != nil {
 		return answer{}, noAnswer(e.name, "the answer broke off", err)
 	}
-	return e.read(raw, token, r.openID, r.sessionKey)
+	a, err := e.read(raw, token, r.openID, r.sessionKey)
+	var refusal *Error
+	if c.Refused != nil && errors.As(err, &refusal) {
+		c.Refused(refusal)
+	}
+	return a, err
 }
 
 func (c *Client) address(e endpoint, r request, token string, body []byte) string {

@@ -8,6 +8,12 @@ type CodeInfo struct {
 	Advice, AdviceZH   string
 }
 
+// CodeWrongSignature is WeChat's answer to a pay_sig or signature that does not fit: a wrong or rotated AppKey, most often.
+const CodeWrongSignature = 268490003
+
+// ClientCodeWrongPaySig is what wx.requestVirtualPayment fails with when paySig does not fit.
+const ClientCodeWrongPaySig = -15006
+
 // Lookup finds a server code of spec 6.
 func Lookup(code int) (CodeInfo, bool) { return lookup(serverCodes[:], code) }
 

@@ -1,0 +1,239 @@
+// Package awsenv makes a Lambda's part of the backend out of its environment: the variables, the secrets, the tables,
+// the queue. Everything slow happens once per cold start, at the same time: the root certificates are read, the
+// connection to DynamoDB is opened, the secrets are fetched.
+package awsenv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/backend"
+	"github.com/xpay-serverless/xpay-serverless/internal/bridge"
+	"github.com/xpay-serverless/xpay-serverless/internal/catalog"
+	"github.com/xpay-serverless/xpay-serverless/internal/httpapi"
+	"github.com/xpay-serverless/xpay-serverless/internal/order"
+	"github.com/xpay-serverless/xpay-serverless/internal/problem"
+	"github.com/xpay-serverless/xpay-serverless/internal/session"
+	"github.com/xpay-serverless/xpay-serverless/internal/store"
+	"github.com/xpay-serverless/xpay-serverless/internal/store/dynamo"
+	"github.com/xpay-serverless/xpay-serverless/internal/worker"
+	"github.com/xpay-serverless/xpay-serverless/pkg/miniprogram"
+)
+
+const (
+	startTimeout = 8 * time.Second // Lambda gives a start 10 s
+	workReserve  = 2 * time.Second // of the worker's time, for its answer
+	goodsFile    = "goods.yaml"
+)
+
+// Env is one Lambda's part of the backend. It is safe for concurrent use.
+type Env struct {
+	Log *slog.Logger
+
+	function Function
+	config   backend.Config // without secrets
+	outside  backend.Outside
+	secrets  *secrets
+
+	serving atomic.Pointer[generation]
+}
+
+// generation is the backend as the secrets of one time make it.
+type generation struct {
+	*backend.Backend
+	handler http.Handler
+}
+
+// Start makes the named function's Env, or ends the process after one structured line that names everything that is
+// wrong. Lambda tries a start that failed again with the next invocation.
+func Start(function string) *Env {
+	log := lambdacontext.NewLogger()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	e, err := Open(ctx, function, os.Getenv, log)
+	if err != nil {
+		var problems []string
+		for _, p := range joined(err) {
+			problems = append(problems, p.Error())
+		}
+		log.Error("the function cannot start", "function", function, "problems", problems)
+		os.Exit(1)
+	}
+	return e
+}
+
+// Open reads everything a function needs. The error joins everything that is wrong.
+func Open(ctx context.Context, function string, getenv func(string) string, log *slog.Logger) (*Env, error) {
+	f, ok := functionNamed(function)
+	if !ok {
+		return nil, fmt.Errorf("there is no function %q", function)
+	}
+	vars := &environment{get: getenv}
+	vars.readAll(f)
+	e := &Env{Log: log, function: f, config: vars.config(f)}
+	e.connect(getenv)
+	if f.serves() {
+		vars.add(e.loadGoods(getenv(setTaskRoot)))
+	}
+	if getenv(setRegion) != "" && getenv(setKeyID) != "" && getenv(setKey) != "" {
+		vars.add(e.reach(ctx, vars)...)
+	} else {
+		vars.unread = slices.Collect(maps.Values(secretVariables))
+	}
+	if err := e.build(vars); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// connect makes the clients; nothing is called yet.
+func (e *Env) connect(getenv func(string) string) {
+	transport := newTransport()
+	cfg := awsConfig(getenv, transport)
+	tables := dynamo.Tables{
+		Orders: getenv(setOrders), Expiring: getenv(setExpiring),
+		ExpiringKinds: ExpiringKinds(),
+	}
+	client := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = endpoint(getenv, "DYNAMODB") })
+	e.outside = backend.Outside{
+		Store: dynamo.New(client, tables, time.Now), Transport: transport, Now: time.Now, Log: e.Log,
+		AllowMerchant: allowIAM, Stale: func(backend.Groups) { e.secrets.doubt() },
+	}
+	if e.function.Sends {
+		q := queue{url: getenv(setQueue)}
+		q.client = sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.BaseEndpoint = endpoint(getenv, "SQS") })
+		e.outside.Send = q.send
+	}
+	e.secrets = &secrets{ids: secretIDs(getenv, e.function.Groups), now: time.Now, log: e.Log}
+	e.secrets.client = secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) {
+		o.BaseEndpoint = endpoint(getenv, "SECRETS_MANAGER")
+	})
+}
+
+// ExpiringKinds are the documents that live in the expiring table: they expire, or, as a user's sealed session key, must
+// not come back from a backup. A kind never moves to the other table.
+func ExpiringKinds() []store.Kind {
+	return []store.Kind{session.KindToken, session.KindUser, session.KindAccessToken, order.KindEvidence}
+}
+
+// secretIDs leaves out what is not set: that has been said.
+func secretIDs(getenv func(string) string, groups backend.Groups) map[backend.Groups]string {
+	ids := map[backend.Groups]string{}
+	for group, variable := range secretVariables {
+		if id := getenv(variable); groups&group != 0 && id != "" {
+			ids[group] = id
+		}
+	}
+	return ids
+}
+
+// loadGoods reads the catalogue that was deployed with the function.
+func (e *Env) loadGoods(folder string) (err error) {
+	e.outside.Catalog, err = catalog.Load(filepath.Join(folder, goodsFile))
+	return err
+}
+
+// reach fetches the secrets and opens the connection to every table, all at once. The sweep may only query, and its
+// first tick does so at once.
+func (e *Env) reach(ctx context.Context, vars *environment) []error {
+	reads := []func() []error{func() []error { return e.secrets.load(ctx) }}
+	if e.function.serves() && vars.get(setExpiring) != "" {
+		reads = append(reads, func() []error { return joined(e.readTable(ctx, string(session.KindToken))) })
+	}
+	if e.function.serves() && e.function.Orders && vars.get(setOrders) != "" {
+		reads = append(reads, func() []error { return joined(e.readTable(ctx, string(order.KindOrder))) })
+	}
+	found := make([][]error, len(reads))
+	var all sync.WaitGroup
+	for i, read := range reads {
+		all.Go(func() { found[i] = read() })
+	}
+	all.Wait()
+	return slices.Concat(found...)
+}
+
+// readTable reads a document that is not there, from the table that holds its kind: a table that is absent, or that
+// the role may not read, is better found now than by a customer.
+func (e *Env) readTable(ctx context.Context, kind string) error {
+	_, err := e.outside.Store.Get(ctx, kind+"/start")
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// build makes the generation that serves from now on, unless there are problems.
+func (e *Env) build(vars *environment) error {
+	cfg := e.config
+	if vars.add(e.secrets.fill(&cfg)...); e.function.serves() {
+		vars.check(cfg)
+	}
+	if err := errors.Join(vars.problems...); err != nil || !e.function.serves() {
+		return err
+	}
+	b, err := backend.Build(cfg, e.outside)
+	if err != nil {
+		return err
+	}
+	if p, ok := b.API.Push.(*miniprogram.Push); ok {
+		b.API.Push = &livePush{Push: p, env: e}
+	}
+	e.serving.Store(&generation{Backend: b, handler: b.API.Handler(httpapi.RoutesOf(e.function.Name)...)})
+	return nil
+}
+
+// now returns what serves, after a look whether the secrets were rotated when it is time for one. New values that
+// cannot be used are said and left alone.
+func (e *Env) now(ctx context.Context) *generation {
+	if e.secrets.refresh(ctx) {
+		if err := e.build(&environment{}); err != nil {
+			e.Log.ErrorContext(ctx, "the new secrets are not usable, the old ones serve on", "error", err)
+		}
+	}
+	return e.serving.Load()
+}
+
+// API serves the function's routes.
+func (e *Env) API() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.now(r.Context()).handler.ServeHTTP(w, r) })
+}
+
+// Work advances one document for each message of a batch. It ends before Lambda ends it, so that what was done is
+// acknowledged and only the rest comes again.
+func (e *Env) Work(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-workReserve))
+		defer cancel()
+	}
+	return e.now(ctx).Worker.Handle(ctx, batch)
+}
+
+// Tick sends what is due to the queue and returns how many documents that were.
+func (e *Env) Tick(ctx context.Context) (int, error) {
+	return (&worker.Sweep{Store: e.outside.Store, Send: e.outside.Send, Now: e.outside.Now, Log: e.Log}).Tick(ctx)
+}
+
+// allowIAM opens the merchant routes to callers whose SigV4 signature API Gateway has verified.
+func allowIAM(r *http.Request) error {
+	if _, ok := bridge.Caller(r.Context()); ok {
+		return nil
+	}
+	return problem.New(problem.Unauthorized, "the merchant routes need a request signed with SigV4, through API Gateway")
+}

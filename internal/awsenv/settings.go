@@ -1,0 +1,144 @@
+package awsenv
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/backend"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
+)
+
+// Setting is one environment variable that a function reads. docs/reference/config.md is printed from this table.
+type Setting struct {
+	Name     string
+	Config   string // its name in the configuration, where it is a part of it
+	Meaning  string
+	Required bool
+	ReadBy   func(Function) bool // nil: by every function
+}
+
+// Names of the variables.
+const (
+	setAppID     = "XPAY_APP_ID"
+	setOfferID   = "XPAY_OFFER_ID"
+	setEnv       = "XPAY_ENV"
+	setOrders    = "XPAY_ORDERS_TABLE"
+	setExpiring  = "XPAY_EXPIRING_TABLE"
+	setQueue     = "XPAY_QUEUE_URL"
+	setPush      = "XPAY_PUSH_SECRET"
+	setMerchant  = "XPAY_MERCHANT_SECRET"
+	setSeal      = "XPAY_SEAL_SECRET"
+	setWeChatURL = "XPAY_WECHAT_URL"
+	setForward   = "XPAY_FORWARD_URL"
+
+	setRegion   = "AWS_REGION"
+	setKeyID    = "AWS_ACCESS_KEY_ID"
+	setKey      = "AWS_SECRET_ACCESS_KEY"
+	setToken    = "AWS_SESSION_TOKEN"
+	setEndpoint = "AWS_ENDPOINT_URL"
+	setTaskRoot = "LAMBDA_TASK_ROOT"
+	setLogLevel = "AWS_LAMBDA_LOG_LEVEL"
+)
+
+// Settings is every environment variable that the functions read.
+func Settings() []Setting {
+	group := func(g backend.Groups) func(Function) bool {
+		return func(f Function) bool { return f.Groups&g != 0 }
+	}
+	return []Setting{
+		{setAppID, "appId", "the mini-program's AppID (小程序后台 → 开发管理 → 开发设置)", true, Function.serves},
+		{setOfferID, "offerId", "the OfferID of virtual payment (虚拟支付 → 基本配置)", true, Function.serves},
+		{setEnv, "env", "which of WeChat's environments this deployment serves: `0` production (现网), `1` sandbox (沙箱)", true, Function.serves},
+		{setOrders, "", "the table of orders", true, nil},
+		{setExpiring, "", "the table of what expires or must not be restored: tokens, sessions, evidence", true, nil},
+		{setQueue, "", "the URL of the queue whose messages reconcile receives", true, func(f Function) bool { return f.Sends }},
+		{setPush, "push", "ARN or name of the secret `{\"tokens\":[…],\"aesKeys\":[…]}`: Token and EncodingAESKey of 消息推送, newest first", true, group(backend.GroupPush)},
+		{setMerchant, "merchant", "ARN or name of the secret `{\"appSecret\":…,\"appKeys\":{\"production\":…,\"sandbox\":…}}`", true, group(backend.GroupMerchant)},
+		{setSeal, "seal", "ARN or name of the secret `{\"key\":…}`: 32 bytes in base64 (43 or 44 characters), which seal session keys; the stack makes it", true, group(backend.GroupSeal)},
+		{setWeChatURL, "weChatUrl", "another WeChat than `https://api.weixin.qq.com`, for tests", false, group(backend.GroupMerchant)},
+		{setForward, "forwardUrl", "gets the pushes that are not ours, as they came; without it they are acknowledged", false, group(backend.GroupPush)},
+		{setRegion, "", "the region; Lambda sets it", true, nil},
+		{setKeyID, "", "the role's credentials, with `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`; Lambda sets them", true, nil},
+		{setEndpoint, "", "another server than AWS's, for tests; `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS`, `_SECRETS_MANAGER` and `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` as in the SDKs", false, nil},
+		{setTaskRoot, "", "the folder with `goods.yaml`; Lambda sets it", false, Function.serves},
+		{setLogLevel, "", "`DEBUG`, `INFO`, `WARN` or `ERROR`; Lambda sets it (LoggingConfig)", false, nil},
+	}
+}
+
+// environment reads variables and collects what is wrong with them.
+type environment struct {
+	get      func(string) string
+	problems []error
+	unread   []string // variables whose secrets were not read, for a reason that has been said
+}
+
+func (e *environment) problem(format string, args ...any) { e.add(fmt.Errorf(format, args...)) }
+
+func (e *environment) add(problems ...error) {
+	for _, p := range problems {
+		if p != nil {
+			e.problems = append(e.problems, p)
+		}
+	}
+}
+
+// readAll checks that every variable which a function needs is set.
+func (e *environment) readAll(f Function) {
+	for _, s := range Settings() {
+		if s.Required && (s.ReadBy == nil || s.ReadBy(f)) && e.get(s.Name) == "" {
+			e.problem("%s is not set: %s", s.Name, strings.ReplaceAll(s.Meaning, "`", ""))
+		}
+	}
+}
+
+// config is the part of the configuration that is not secret.
+func (e *environment) config(f Function) backend.Config {
+	cfg := backend.Config{
+		AppID: e.get(setAppID), OfferID: e.get(setOfferID), Groups: f.Groups,
+		WeChatURL: e.get(setWeChatURL), ForwardURL: e.get(setForward),
+	}
+	env, err := strconv.Atoi(e.get(setEnv))
+	if cfg.Env = xpay.Env(env); err != nil && e.get(setEnv) != "" {
+		cfg.Env = -1
+	}
+	return cfg
+}
+
+// check adds what the configuration itself finds wrong, under the names of the variables. A variable of which something
+// was said already (it is not set, its secret cannot be read) is left out.
+func (e *environment) check(cfg backend.Config) {
+	variables, said := map[string]string{}, map[string]bool{}
+	for _, s := range Settings() {
+		variables[s.Config] = s.Name
+	}
+	for _, p := range e.problems {
+		name, _, _ := strings.Cut(p.Error(), " ")
+		said[strings.TrimSuffix(name, ":")] = true
+	}
+	for _, problem := range joined(cfg.Check()) {
+		name, rest, _ := strings.Cut(problem.Error(), " ")
+		group, field, inSecret := strings.Cut(name, ".")
+		switch variable := variables[group]; {
+		case said[variable], inSecret && slices.Contains(e.unread, variable):
+		case inSecret:
+			e.problem("%s: %s %s", variable, field, rest)
+		default:
+			e.problem("%s %s", variable, rest)
+		}
+	}
+}
+
+// joined takes the result of errors.Join apart.
+func joined(err error) []error {
+	var many interface{ Unwrap() []error }
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &many):
+		return many.Unwrap()
+	}
+	return []error{err}
+}
