@@ -38,6 +38,7 @@ import (
 
 const (
 	startTimeout = 8 * time.Second // Lambda gives a start 10 s
+	workParallel = 10              // messages of a batch: all of them
 	workReserve  = 2 * time.Second // of the worker's time, for its answer
 	goodsFile    = "goods.yaml"
 )
@@ -191,6 +192,7 @@ func (e *Env) build(vars *environment) error {
 	if err != nil {
 		return err
 	}
+	b.Worker.Parallel = workParallel
 	if p, ok := b.API.Push.(*miniprogram.Push); ok {
 		b.API.Push = &livePush{Push: p, env: e}
 	}

@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/catalog"
 	"github.com/xpay-serverless/xpay-serverless/internal/order"
+	"github.com/xpay-serverless/xpay-serverless/internal/session"
 	"github.com/xpay-serverless/xpay-serverless/internal/store/sqlite"
+	"github.com/xpay-serverless/xpay-serverless/pkg/miniprogram"
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
@@ -159,5 +162,56 @@ func TestAQueueThatFailsOrHangsDoesNotKeepTheCaller(t *testing.T) {
 	}
 	if kick(Outside{}) != nil {
 		t.Error("without a queue there is one")
+	}
+}
+
+func TestAProcessWithThePushSecretsOnlyRecordsAndCannotCallWeChat(t *testing.T) {
+	t.Parallel()
+	c := complete()
+	c.Groups, c.Merchant, c.Seal = GroupPush, MerchantSecrets{}, SealSecrets{}
+	b, err := Build(c, outside(t))
+	if err != nil || b.API.Push == nil || b.API.Sessions != nil {
+		t.Fatalf("%v", err)
+	}
+	if b.Orders.Env != xpay.Sandbox {
+		t.Errorf("it serves env %d", b.Orders.Env)
+	}
+	if _, err := b.Orders.WeChat.QueryOrder(t.Context(), "o", xpay.ByOrderID("number-1")); err == nil {
+		t.Error("it calls WeChat")
+	}
+	c.Groups = GroupMerchant | GroupSeal
+	if _, err := Build(c, outside(t)); err == nil || strings.Contains(err.Error(), "push.") || !strings.Contains(err.Error(), "seal.keys") {
+		t.Errorf("without the secrets it should have: %v", err)
+	}
+}
+
+func TestASecretThatIsRefusedIsReported(t *testing.T) {
+	t.Parallel()
+	out := outside(t)
+	var stale []Groups
+	out.Stale = func(g Groups) { stale = append(stale, g) }
+	b, err := Build(complete(), out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal := b.API.Sessions.Seal
+	for what, does := range map[string]struct {
+		act  func()
+		want []Groups
+	}{
+		"WeChat refuses our signature":   {func() { b.Orders.WeChat.Refused(&xpay.Error{Code: 268490003}) }, []Groups{GroupMerchant}},
+		"WeChat knows no such order":     {func() { b.Orders.WeChat.Refused(&xpay.Error{Code: 268490002}) }, nil},
+		"WeChat refuses the AppSecret":   {func() { b.API.Sessions.App.Refused(&miniprogram.Error{Code: 40125}) }, []Groups{GroupMerchant}},
+		"WeChat knows the code already":  {func() { b.API.Sessions.App.Refused(&miniprogram.Error{Code: 40163}) }, nil},
+		"a phone reports a wrong paySig": {func() { b.Orders.Reported(-15006) }, []Groups{GroupMerchant}},
+		"a phone reports a cancel":       {func() { b.Orders.Reported(-2) }, nil},
+		"a box names an unknown key":     {func() { _, _ = seal.Open(session.Sealed{KeyID: "00000000"}, "x") }, []Groups{GroupSeal}},
+		"a box of ours opens":            {func() { _, _ = seal.Open(seal.Seal("text", "x"), "x") }, nil},
+	} {
+		stale = nil
+		does.act()
+		if !slices.Equal(stale, does.want) {
+			t.Errorf("%s: %v, want %v", what, stale, does.want)
+		}
 	}
 }

@@ -38,6 +38,7 @@ var allowed = map[string][]string{
 	"internal/bridge":              {},
 	"internal/awstest":             {},
 	"internal/lambdatest":          {},
+	"internal/lambdae2e":           {},
 	"internal/template":            {},
 	"internal/store/dynamo":        {"internal/store"},
 	"internal/store/dynamo/tables": {},
@@ -53,6 +54,7 @@ var allowed = map[string][]string{
 
 	"internal/localenv":   anyOfOurs,
 	"internal/bench":      anyOfOurs,
+	"internal/samlocal":   anyOfOurs,
 	"internal/e2e":        {},
 	"internal/simulation": {},
 	"internal/rules":      {},
@@ -103,7 +105,7 @@ var foreign = []struct{ code, may []string }{
 }
 
 // onOneMachine is what runs the whole product in one process.
-var onOneMachine = []string{"internal/localenv", "internal/bench", "cmd/xpay"}
+var onOneMachine = []string{"internal/localenv", "internal/bench", "internal/samlocal", "cmd/xpay"}
 
 type goPackage struct {
 	ImportPath string

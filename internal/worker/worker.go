@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -42,20 +43,42 @@ type Advance func(ctx context.Context, docID string) error
 type Worker struct {
 	Kinds map[store.Kind]Advance
 	Log   *slog.Logger
+
+	// Parallel is how many messages of a batch are advanced at the same time; 0: one after the other. Most of an Advance is
+	// waiting for WeChat: one after the other, a WeChat that hangs would leave no time for the last of a batch.
+	Parallel int
 }
 
 // Handle answers with the messages that must come again; those and only those are received again, and after the
 // queue's maxReceiveCount they end in the dead-letter queue. "WeChat does not answer" is none of them: the
 // document's due time has moved. A panic in one document does not touch the others.
 func (w *Worker) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+	failed := make([]bool, len(batch.Records))
+	turn := make(chan struct{}, max(w.Parallel, 1))
+	var all sync.WaitGroup
+	for i, m := range batch.Records {
+		turn <- struct{}{}
+		all.Go(func() {
+			defer func() { <-turn }()
+			failed[i] = !w.done(ctx, m)
+		})
+	}
+	all.Wait()
 	var out events.SQSEventResponse
-	for _, m := range batch.Records {
-		if err := w.one(ctx, m.Body); err != nil {
-			w.Log.ErrorContext(ctx, "message not done, it comes again", "message", m.MessageId, "error", err, "cause", errors.Unwrap(err))
+	for i, m := range batch.Records {
+		if failed[i] {
 			out.BatchItemFailures = append(out.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
 		}
 	}
 	return out, nil
+}
+
+func (w *Worker) done(ctx context.Context, m events.SQSMessage) bool {
+	err := w.one(ctx, m.Body)
+	if err != nil {
+		w.Log.ErrorContext(ctx, "message not done, it comes again", "message", m.MessageId, "error", err, "cause", errors.Unwrap(err))
+	}
+	return err == nil
 }
 
 func (w *Worker) one(ctx context.Context, body string) (err error) {

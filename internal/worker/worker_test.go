@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -82,6 +84,35 @@ func TestOneOfThreeMayPanicWithoutTouchingTheOthers(t *testing.T) {
 	}
 	if !strings.Contains(log, "panic: two") || !strings.Contains(log, "worker_test.go") {
 		t.Errorf("log:\n%s", log)
+	}
+}
+
+func TestABatchIsAdvancedAtTheSameTimeWhereThatIsAllowed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ parallel, together int }{{0, 1}, {1, 1}, {3, 3}, {10, 8}} {
+		synctest.Test(t, func(t *testing.T) {
+			var now, most atomic.Int32
+			w := &Worker{Parallel: c.parallel, Log: slog.New(slog.DiscardHandler), Kinds: map[store.Kind]Advance{"order": func(_ context.Context, id string) error {
+				most.Store(max(most.Load(), now.Add(1)))
+				time.Sleep(time.Second)
+				now.Add(-1)
+				if id == "order/6" {
+					return errors.New("no")
+				}
+				return nil
+			}}}
+			bodies := []string{`{`}
+			for i := range 8 {
+				bodies = append(bodies, fmt.Sprintf(`{"id":"order/%d"}`, i+1))
+			}
+			out, err := w.Handle(t.Context(), batch(bodies...))
+			if err != nil || len(out.BatchItemFailures) != 2 || out.BatchItemFailures[0].ItemIdentifier != "a" || out.BatchItemFailures[1].ItemIdentifier != "g" {
+				t.Errorf("%+v, %v", out, err)
+			}
+			if int(most.Load()) != c.together {
+				t.Errorf("parallel %d: %d at the same time, want %d", c.parallel, most.Load(), c.together)
+			}
+		})
 	}
 }
 

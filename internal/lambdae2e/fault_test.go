@@ -1,0 +1,260 @@
+package lambdae2e_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/awsenv"
+	"github.com/xpay-serverless/xpay-serverless/internal/lambdatest"
+)
+
+// refuses starts a function whose environment is wrong and returns the one line that says so.
+func refuses(t *testing.T, function string, env ...string) (problems []string) {
+	t.Helper()
+	f := lambdatest.New(lambdatest.Config{Bootstrap: filepath.Join(built, function, "bootstrap"), Name: function, Env: env})
+	defer f.Stop()
+	_, err := f.Invoke(t.Context(), []byte(`{}`))
+	var failed *lambdatest.FunctionError
+	if !errors.As(err, &failed) || failed.Type != "Runtime.ExitError" {
+		t.Fatalf("%s starts: %v", function, err)
+	}
+	var line struct {
+		Level, Message, Function string
+		Problems                 []string
+	}
+	logs := f.Logs()
+	if len(logs) != 1 || json.Unmarshal([]byte(logs[0]), &line) != nil {
+		t.Fatalf("%s logs %q, want one line of JSON", function, logs)
+	}
+	if line.Level != "ERROR" || line.Message != "the function cannot start" || line.Function != function || strings.Contains(logs[0], "hunter2") {
+		t.Errorf("%s logs %s", function, logs[0])
+	}
+	return line.Problems
+}
+
+// env is a function's environment as deploy made it, with some variables changed.
+func (c *cloud) env(function string, change map[string]string) []string {
+	vars := map[string]string{"AWS_ENDPOINT_URL": c.serve(c.aws[function]), "XPAY_WECHAT_URL": c.serve(c.wechat[function])}
+	for name, value := range c.vars {
+		vars[name] = value
+	}
+	for name, value := range change {
+		vars[name] = value
+	}
+	var env []string
+	for name, value := range vars {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+func TestAFunctionThatMissesItsConfigurationRefusesToStartInOneLine(t *testing.T) {
+	t.Parallel()
+	for _, f := range awsenv.Functions() {
+		problems := refuses(t, f.Name)
+		for _, name := range []string{"XPAY_ORDERS_TABLE", "XPAY_EXPIRING_TABLE"} {
+			if !slices.ContainsFunc(problems, func(p string) bool { return strings.HasPrefix(p, name+" is not set") }) {
+				t.Errorf("%s does not name %s: %q", f.Name, name, problems)
+			}
+		}
+	}
+}
+
+func TestWhatIsWrongAtTheStartIsNamed(t *testing.T) {
+	t.Parallel()
+	c := deploy(t, options{})
+	for _, s := range []struct {
+		what, function string
+		change         map[string]string
+		named          []string
+	}{
+		{"no region", "callback", map[string]string{"AWS_REGION": ""}, []string{"AWS_REGION is not set"}},
+		{"no credentials", "callback", map[string]string{"AWS_ACCESS_KEY_ID": ""}, []string{"AWS_ACCESS_KEY_ID is not set"}},
+		{"a secret that is absent", "callback", map[string]string{"XPAY_PUSH_SECRET": "absent"}, []string{"XPAY_PUSH_SECRET: the secret does not exist"}},
+		{"tables that are absent", "callback", map[string]string{"XPAY_ORDERS_TABLE": "no1", "XPAY_EXPIRING_TABLE": "no2"}, []string{"no2", "no1"}},
+		{"everything at once", "login", map[string]string{"XPAY_ENV": "7", "XPAY_SEAL_SECRET": "absent", "XPAY_OFFER_ID": ""},
+			[]string{"XPAY_OFFER_ID is not set", "XPAY_SEAL_SECRET: the secret does not exist", "XPAY_ENV is 7"}},
+	} {
+		problems := refuses(t, s.function, c.env(s.function, s.change)...)
+		if len(problems) != len(s.named) {
+			t.Errorf("%s: %q", s.what, problems)
+			continue
+		}
+		for i, named := range s.named {
+			if !strings.Contains(problems[i], named) {
+				t.Errorf("%s: %q does not say %q", s.what, problems[i], named)
+			}
+		}
+	}
+}
+
+func TestAWSThrottlesOnceAndNobodyNotices(t *testing.T) {
+	t.Parallel()
+	c := deploy(t, options{})
+	for _, w := range c.aws {
+		w.Break(func(p lambdatest.Passing) lambdatest.Fault {
+			if p.NOf%2 == 1 {
+				return lambdatest.Fault{Refuse: lambdatest.Throttled}
+			}
+			return lambdatest.Fault{}
+		})
+	}
+	id := c.login("oAlice").order("purchase-1")
+	c.sim.DeliverDue(t.Context())
+	c.explained(id, 0)
+}
+
+// TestAWSFailsForAWhileAndNothingIsLost: throttling, expired credentials, a table that is gone and a server that is ill are
+// each answered with a clear error, and the same request is good once it is over.
+func TestAWSFailsForAWhileAndNothingIsLost(t *testing.T) {
+	t.Parallel()
+	for n, ill := range []*lambdatest.AWSError{
+		lambdatest.Throttled,
+		{Code: "ExpiredTokenException", Message: "The security token included in the request is expired"},
+		{Code: "ResourceNotFoundException", Message: "Requested resource not found"},
+		{Code: "AccessDeniedException", Message: "User is not authorized"},
+		{Code: "InternalServerError", Status: 500},
+	} {
+		t.Run(ill.Code, func(t *testing.T) {
+			t.Parallel()
+			c := deploy(t, options{})
+			alice := c.login("oAlice")
+			warm := alice.order("purchase-1")
+			c.sim.DeliverDue(t.Context())
+			c.explained(warm, 0)
+			breakAll := func(hook func(lambdatest.Passing) lambdatest.Fault) {
+				for _, w := range c.aws {
+					w.Break(hook)
+				}
+			}
+			breakAll(func(lambdatest.Passing) lambdatest.Fault { return lambdatest.Fault{Refuse: ill} })
+			if a := alice.buy("purchase-2"); a.status != 503 || !strings.Contains(string(a.body), `"unavailable"`) {
+				t.Errorf("an order is answered %s", a)
+			}
+			if a := alice.poll(warm); a.status != 503 {
+				t.Errorf("a poll is answered %s", a)
+			}
+			if !c.logged("createorder", `"ERROR"`, ill.Code) {
+				t.Errorf("the log does not say why: %q", c.fn["createorder"].Logs())
+			}
+			breakAll(nil)
+			id := alice.order("purchase-2")
+			breakAll(func(lambdatest.Passing) lambdatest.Fault { return lambdatest.Fault{Refuse: ill} })
+			c.sim.DeliverDue(t.Context())
+			if v, _ := c.sim.Order(id); v.Pushes[0].Answered {
+				t.Error("a push is acknowledged that was not stored")
+			}
+			breakAll(nil)
+			c.push()
+			c.sim.DeliverDue(t.Context())
+			c.explained(id, 0)
+			c.explained(warm, 0)
+			_ = n
+		})
+	}
+}
+
+// TestEventsOfTheWrongKindAreErrorsThatSayWhatCame: to every function, every kind that is not its own, and no kind at all.
+func TestEventsOfTheWrongKindAreErrorsThatSayWhatCame(t *testing.T) {
+	t.Parallel()
+	c := deploy(t, options{})
+	http := `{"version":"2.0","routeKey":"GET /x","rawPath":"/x","requestContext":{"http":{"method":"GET","path":"/x"}}}`
+	queue := `{"Records":[{"messageId":"1","eventSource":"aws:sqs","body":"{}"}]}`
+	schedule := string(lambdatest.ScheduledEvent("sweep", "us-east-1", time.Now()))
+	rest := `{"resource":"/x","path":"/x","httpMethod":"GET","requestContext":{"stage":"prod"}}`
+	stream := `{"Records":[{"eventSource":"aws:dynamodb","dynamodb":{}}]}`
+	for function, own := range map[string]string{
+		"createorder": http, "callback": http, "refund": http, "orders": http, "login": http, "reconcile": queue, "sweep": schedule,
+	} {
+		for _, event := range []string{
+			http, queue, schedule, rest, stream, `[]`, `null`, `"text"`, `5`, `{"requestContext":5}`, `{"Records":{}}`,
+			`{`, ``, strings.Repeat("[", 100_000), `{"version":"2.0","requestContext":{"http":{}}}`,
+		} {
+			if event == own {
+				continue
+			}
+			_, err := c.fn[function].Invoke(t.Context(), []byte(event))
+			var failed *lambdatest.FunctionError
+			if !errors.As(err, &failed) || !strings.Contains(failed.Message, "this function takes") {
+				t.Errorf("%s, given %.60s: %v", function, event, err)
+			}
+		}
+		if n := len(c.fn[function].Starts()); n != 1 {
+			t.Errorf("%s was started %d times: an event ended it", function, n)
+		}
+		if !c.logged(function, "event refused", `"ERROR"`, `"requestId"`) {
+			t.Errorf("%s does not log it", function)
+		}
+	}
+}
+
+func TestMalformedAndOversizedRequestsAreRefusedInOurWords(t *testing.T) {
+	t.Parallel()
+	c := deploy(t, options{})
+	event := func(method, path, body string, base64 bool) []byte {
+		raw, _ := json.Marshal(map[string]any{
+			"version": "2.0", "routeKey": method + " " + path, "rawPath": path, "rawQueryString": "", "isBase64Encoded": base64, "body": body,
+			"headers":        map[string]string{"content-type": "application/json", "host": "x"},
+			"requestContext": map[string]any{"http": map[string]string{"method": method, "path": path, "sourceIp": "192.0.2.1"}, "stage": "$default"},
+		})
+		return raw
+	}
+	large := strings.Repeat("a", 70_000)
+	for _, s := range []struct {
+		what, function string
+		event          []byte
+		status         int
+		code           string
+	}{
+		{"base64 that is none", "login", event("POST", "/login", "%%%", true), 400, "invalid"},
+		{"a body that is not JSON", "login", event("POST", "/login", "{", false), 400, "invalid"},
+		{"a large body", "login", event("POST", "/login", large, false), 413, "invalid"},
+		{"a large body in base64", "callback", event("POST", "/wechat/push", base64.StdEncoding.EncodeToString([]byte(large)), true), 413, "invalid"},
+		{"a route of another function", "login", event("POST", "/orders", "{}", false), 404, "not_found"},
+		{"a method that the route has not", "login", event("GET", "/login", "", false), 405, "invalid"},
+		{"no token", "createorder", event("POST", "/orders", "{}", false), 401, "unauthorized"},
+		{"a push that is not signed", "callback", event("POST", "/wechat/push", "{}", false), 400, "invalid"},
+		{"a merchant without IAM", "refund", event("POST", "/merchant/orders/aaaaaaaaaaaaaaaaaaaaaaaaaa/refunds", "{}", false), 401, "unauthorized"},
+	} {
+		raw, err := c.fn[s.function].Invoke(t.Context(), s.event)
+		var reply struct {
+			StatusCode int
+			Body       string
+		}
+		if err != nil || json.Unmarshal(raw, &reply) != nil || reply.StatusCode != s.status || !strings.Contains(reply.Body, fmt.Sprintf("%q", s.code)) {
+			t.Errorf("%s: %s, %v", s.what, raw, err)
+		}
+	}
+	for path, want := range map[string]int{"/": 404, "/nowhere": 404, "/merchant/held": 403} {
+		if a := c.call("GET", path, ""); a.status != want {
+			t.Errorf("GET %s: %s", path, a)
+		}
+	}
+}
+
+// TestASlowWeChatDoesNotHoldThePush: the callback never calls WeChat, and the others answer in time when WeChat hangs.
+func TestAWeChatThatHangsIsAnsweredInTime(t *testing.T) {
+	t.Parallel()
+	c := deploy(t, options{})
+	alice := c.login("oAlice")
+	id := alice.order("purchase-1")
+	for _, w := range c.wechat {
+		w.Break(func(lambdatest.Passing) lambdatest.Fault { return lambdatest.Fault{Hang: true} })
+	}
+	if a := alice.poll(id); a.status != 200 {
+		t.Errorf("a poll is answered %s", a)
+	}
+	c.sim.DeliverDue(context.WithoutCancel(t.Context()))
+	for _, w := range c.wechat {
+		w.Break(nil)
+	}
+	c.explained(id, 0)
+}
