@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/localenv"
@@ -15,7 +16,7 @@ type devCmd struct {
 	Addr       string `default:"127.0.0.1:8080" help:"Where the API listens."`
 	WechatAddr string `default:"127.0.0.1:8090" help:"Where the simulated WeChat listens."`
 	Data       string `default:".xpay" type:"path" placeholder:"DIR" help:"Folder for orders, keys, goods.yaml and WeChat's state."`
-	Goods      string `type:"path" placeholder:"FILE" help:"Products and prices; by default goods.yaml in the data folder."`
+	Goods      string `type:"path" placeholder:"FILE" help:"Products and prices; by default goods.yaml of this folder, which is what would be deployed, else one in the data folder."`
 	PushFormat string `enum:"json,xml" default:"json" help:"Format of WeChat's pushes: ${enum}."`
 	PushMode   string `enum:"aes,plain" default:"aes" help:"Mode of WeChat's pushes: ${enum}."`
 	Quiet      bool   `short:"q" help:"Print nothing but errors."`
@@ -28,6 +29,9 @@ func (d *devCmd) Run(ctx context.Context, o output) error {
 		level = slog.LevelError
 	}
 	log := slog.New(slog.NewTextHandler(o.err, &slog.HandlerOptions{Level: level}))
+	if d.Goods == "" {
+		d.Goods = deployedGoods()
+	}
 	s, err := localenv.Listen(ctx, localenv.Addrs{API: d.Addr, WeChat: d.WechatAddr}, localenv.Options{
 		Data: d.Data, Goods: d.Goods, PushFormat: d.PushFormat, PushMode: d.PushMode, Log: log,
 	})
@@ -47,6 +51,15 @@ func (d *devCmd) Run(ctx context.Context, o output) error {
 		fmt.Fprintln(o.out, "\nStopped. Everything is kept in", d.Data)
 	}
 	return nil
+}
+
+// deployedGoods is the catalogue that is deployed from this folder, or "" where there is none.
+func deployedGoods() string {
+	const path = "goods.yaml"
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
 }
 
 func (d *devCmd) banner(w io.Writer, s *localenv.Server) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -257,4 +258,48 @@ func TestAWeChatThatHangsIsAnsweredInTime(t *testing.T) {
 		w.Break(nil)
 	}
 	c.explained(id, 0)
+}
+
+// TestTheCapturedEventsAreTaken runs every file of events/ through the function it is for. Nobody is logged in here and
+// nothing is bought, so most answers are refusals; the README of events/ says what a prepared deployment answers.
+func TestTheCapturedEventsAreTaken(t *testing.T) {
+	t.Parallel()
+	c := deploy(t, options{})
+	known := map[string]struct{ function, answer string }{
+		"login.json":                {"login", `"statusCode":401`},
+		"products.json":             {"orders", `"statusCode":200`},
+		"createorder.json":          {"createorder", `"statusCode":401`},
+		"createorder-base64.json":   {"createorder", `"statusCode":401`},
+		"attempts.json":             {"createorder", `"statusCode":401`},
+		"order-poll.json":           {"orders", `"statusCode":401`},
+		"orders-list.json":          {"orders", `"statusCode":401`},
+		"consume.json":              {"orders", `"statusCode":401`},
+		"merchant-order.json":       {"orders", `"statusCode":404`},
+		"merchant-user-orders.json": {"orders", `"statusCode":200`},
+		"merchant-held.json":        {"orders", `"statusCode":200`},
+		"refund.json":               {"refund", `"statusCode":404`},
+		"refund-settle.json":        {"refund", `"statusCode":404`},
+		"refund-accept.json":        {"refund", `"statusCode":404`},
+		"callback-echo.json":        {"callback", `"statusCode":401`},
+		"callback-push.json":        {"callback", `"statusCode":401`},
+		"callback-push-xml.json":    {"callback", `"statusCode":401`},
+		"reconcile.json":            {"reconcile", `{"batchItemFailures":[]}`},
+		"sweep.json":                {"sweep", `0`},
+	}
+	files, err := filepath.Glob("../../events/*.json")
+	if err != nil || len(files) != len(known) {
+		t.Fatalf("%d files, %d known, %v", len(files), len(known), err)
+	}
+	for _, file := range files {
+		event, err := os.ReadFile(file)
+		c.ok(err)
+		want, ok := known[filepath.Base(file)]
+		if !ok {
+			t.Errorf("nobody knows %s", file)
+			continue
+		}
+		if got, err := c.fn[want.function].Invoke(t.Context(), event); err != nil || !strings.Contains(string(got), want.answer) {
+			t.Errorf("%s: %s, %v", filepath.Base(file), got, err)
+		}
+	}
 }

@@ -33,14 +33,17 @@ var exampleGoods []byte
 // folder is a data folder that can be used.
 type folder string
 
-// openFolder makes the folder and fills in what is missing; what is there stays as it is.
-func openFolder(path string) (folder, error) {
+// openFolder makes the folder and fills in what is missing; what is there stays as it is. It invents products only where
+// no others are given.
+func openFolder(path string, ownGoods bool) (folder, error) {
 	f := folder(path)
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return f, fmt.Errorf("the data folder %s cannot be used: %w", path, cause(err))
 	}
-	if err := f.writeOnce(goodsFile, exampleGoods, 0o644); err != nil {
-		return f, err
+	if ownGoods {
+		if err := f.writeOnce(goodsFile, exampleGoods, 0o644); err != nil {
+			return f, err
+		}
 	}
 	raw, err := json.MarshalIndent(newConfig(), "", "  ")
 	if err != nil {

@@ -70,7 +70,7 @@ type Stack struct {
 // Open makes a stack on a data folder. Everything that was there goes on where it stood.
 func Open(ctx context.Context, opt Options) (*Stack, error) {
 	opt = opt.withDefaults()
-	f, err := openFolder(opt.Data)
+	f, err := openFolder(opt.Data, opt.Goods == "")
 	if err != nil {
 		return nil, err
 	}
