@@ -19,6 +19,7 @@ type devCmd struct {
 	Goods      string `type:"path" placeholder:"FILE" help:"Products and prices; by default goods.yaml of this folder, which is what would be deployed, else one in the data folder."`
 	PushFormat string `enum:"json,xml" default:"json" help:"Format of WeChat's pushes: ${enum}."`
 	PushMode   string `enum:"aes,plain" default:"aes" help:"Mode of WeChat's pushes: ${enum}."`
+	PushURL    string `name:"push-url" placeholder:"URL" help:"Where WeChat pushes to instead of this API, for a backend that runs elsewhere."`
 	Quiet      bool   `short:"q" help:"Print nothing but errors."`
 }
 
@@ -33,7 +34,7 @@ func (d *devCmd) Run(ctx context.Context, o output) error {
 		d.Goods = deployedGoods()
 	}
 	s, err := localenv.Listen(ctx, localenv.Addrs{API: d.Addr, WeChat: d.WechatAddr}, localenv.Options{
-		Data: d.Data, Goods: d.Goods, PushFormat: d.PushFormat, PushMode: d.PushMode, Log: log,
+		Data: d.Data, Goods: d.Goods, PushFormat: d.PushFormat, PushMode: d.PushMode, PushURL: d.PushURL, Log: log,
 	})
 	if err != nil {
 		return err

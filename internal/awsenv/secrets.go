@@ -1,6 +1,7 @@
 package awsenv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -161,7 +162,7 @@ func (s *secrets) fetchBoth(ctx context.Context, group backend.Groups, id string
 	current, err := s.version(ctx, id, stageCurrent)
 	<-done
 	held.current = current
-	return held, secretProblem(group, errors.Join(err, previousErr))
+	return held, secretProblem(group, cmp.Or(err, previousErr))
 }
 
 // previous is the version before the current one; none is no error.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/awsenv"
+	"github.com/xpay-serverless/xpay-serverless/internal/awstest"
 	"github.com/xpay-serverless/xpay-serverless/internal/lambdatest"
 )
 
@@ -41,15 +43,11 @@ func refuses(t *testing.T, function string, env ...string) (problems []string) {
 	return line.Problems
 }
 
-// env is a function's environment as deploy made it, with some variables changed.
-func (c *cloud) env(function string, change map[string]string) []string {
-	vars := map[string]string{"AWS_ENDPOINT_URL": c.serve(c.aws[function]), "XPAY_WECHAT_URL": c.serve(c.wechat[function])}
-	for name, value := range c.vars {
-		vars[name] = value
-	}
-	for name, value := range change {
-		vars[name] = value
-	}
+// env is the environment that deploy made, with some variables changed. No role is asked.
+func (c *cloud) env(change map[string]string) []string {
+	vars := map[string]string{"AWS_ENDPOINT_URL": awstest.Endpoint(c.T)}
+	maps.Copy(vars, c.vars)
+	maps.Copy(vars, change)
 	var env []string
 	for name, value := range vars {
 		env = append(env, name+"="+value)
@@ -84,7 +82,7 @@ func TestWhatIsWrongAtTheStartIsNamed(t *testing.T) {
 		{"everything at once", "login", map[string]string{"XPAY_ENV": "7", "XPAY_SEAL_SECRET": "absent", "XPAY_OFFER_ID": ""},
 			[]string{"XPAY_OFFER_ID is not set", "XPAY_SEAL_SECRET: the secret does not exist", "XPAY_ENV is 7"}},
 	} {
-		problems := refuses(t, s.function, c.env(s.function, s.change)...)
+		problems := refuses(t, s.function, c.env(s.change)...)
 		if len(problems) != len(s.named) {
 			t.Errorf("%s: %q", s.what, problems)
 			continue
@@ -100,8 +98,8 @@ func TestWhatIsWrongAtTheStartIsNamed(t *testing.T) {
 func TestAWSThrottlesOnceAndNobodyNotices(t *testing.T) {
 	t.Parallel()
 	c := deploy(t, options{})
-	for _, w := range c.aws {
-		w.Break(func(p lambdatest.Passing) lambdatest.Fault {
+	for function := range c.aws {
+		c.fault(function, func(p lambdatest.Passing) lambdatest.Fault {
 			if p.NOf%2 == 1 {
 				return lambdatest.Fault{Refuse: lambdatest.Throttled}
 			}
@@ -132,8 +130,8 @@ func TestAWSFailsForAWhileAndNothingIsLost(t *testing.T) {
 			c.sim.DeliverDue(t.Context())
 			c.explained(warm, 0)
 			breakAll := func(hook func(lambdatest.Passing) lambdatest.Fault) {
-				for _, w := range c.aws {
-					w.Break(hook)
+				for function := range c.aws {
+					c.fault(function, hook)
 				}
 			}
 			breakAll(func(lambdatest.Passing) lambdatest.Fault { return lambdatest.Fault{Refuse: ill} })

@@ -61,13 +61,13 @@ func (c *cloud) breakAt(function string, nth int, fate fate) (met func() bool) {
 		}
 		return fate.does(c.fn[function])
 	}
-	c.aws[function].Break(hook)
+	c.fault(function, hook)
 	c.wechat[function].Break(hook)
 	return func() bool { return calls.Load() >= int32(nth) }
 }
 
 func (c *cloud) mend(function string) {
-	c.aws[function].Break(nil)
+	c.fault(function, nil)
 	c.wechat[function].Break(nil)
 }
 

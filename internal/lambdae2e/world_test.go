@@ -129,6 +129,7 @@ func deploy(t *testing.T, opt options) *cloud {
 	}
 	for _, f := range awsenv.Functions() {
 		c.aws[f.Name], c.wechat[f.Name] = c.wire(*cfg.BaseEndpoint), c.wire(wechat)
+		c.fault(f.Name, nil)
 		c.start(f)
 	}
 	gateway.Config.Handler = c.routes()

@@ -32,8 +32,9 @@ type Wire struct {
 // Passing is one request on the wire. The ordinals count from 1 since the last Reset.
 type Passing struct {
 	Operation string // "DynamoDB_20120810.GetItem": the X-Amz-Target; without one, the path
-	N         int    // among all requests
-	NOf       int    // among those of the same operation
+	Body      string
+	N         int // among all requests
+	NOf       int // among those of the same operation
 }
 
 // Fault is what happens to a request. The zero Fault passes it on. The steps come in the order of the fields, and those
@@ -96,7 +97,7 @@ func (w *Wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the sender died while it sent
 	}
-	fault := w.pass(r)
+	fault := w.pass(r, body)
 	call(fault.Before)
 	switch {
 	case fault.Refuse != nil:
@@ -125,7 +126,7 @@ func call(f func()) {
 }
 
 // pass counts a request and asks the hook what becomes of it.
-func (w *Wire) pass(r *http.Request) Fault {
+func (w *Wire) pass(r *http.Request, body []byte) Fault {
 	operation := r.Header.Get("X-Amz-Target")
 	if operation == "" {
 		operation = r.URL.Path
@@ -135,7 +136,7 @@ func (w *Wire) pass(r *http.Request) Fault {
 	w.mu.Lock()
 	w.total++
 	w.counts[operation]++
-	hook, passing := w.hook, Passing{Operation: operation, N: w.total, NOf: w.counts[operation]}
+	hook, passing := w.hook, Passing{Operation: operation, Body: string(body), N: w.total, NOf: w.counts[operation]}
 	w.mu.Unlock()
 	if hook == nil {
 		return Fault{}

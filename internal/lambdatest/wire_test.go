@@ -105,7 +105,7 @@ func TestAWireBreaksWhatItIsToldTo(t *testing.T) {
 			t.Parallel()
 			w, url, reached := wire(t)
 			w.Break(func(p lambdatest.Passing) lambdatest.Fault {
-				if p != (lambdatest.Passing{Operation: "AmazonSQS.SendMessage", N: 1, NOf: 1}) {
+				if p != (lambdatest.Passing{Operation: "AmazonSQS.SendMessage", Body: "hello", N: 1, NOf: 1}) {
 					t.Errorf("%+v", p)
 				}
 				w.Break(nil)
@@ -147,7 +147,7 @@ func TestTheOrdinalsCountAllAndEachOperation(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff([]lambdatest.Passing{{"a", 1, 1}, {"b", 2, 1}, {"a", 3, 2}}, got); diff != "" {
+	if diff := cmp.Diff([]lambdatest.Passing{{"a", "hello", 1, 1}, {"b", "hello", 2, 1}, {"a", "hello", 3, 2}}, got); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -112,7 +112,7 @@ func (q *queue) handle(ctx context.Context, batch []queued) {
 			continue
 		}
 		if m.received++; m.received >= receiveMax || !q.put(m) {
-			q.log.WarnContext(ctx, "message dropped, the sweep will find its document", "message", m.body)
+			q.log.WarnContext(ctx, "message dropped, the sweep will find its document", "body", m.body)
 		}
 	}
 }

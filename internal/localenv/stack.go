@@ -4,6 +4,7 @@
 package localenv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type Options struct {
 
 	// APIURL and WeChatURL are where the two sides listen; empty: they call each other within the process.
 	APIURL, WeChatURL string
+	PushURL           string                    // where WeChat pushes to instead, when both listen; "": to this API
 	AllowMerchant     func(*http.Request) error // nil: loopback peers
 
 	// Tests put themselves between the parts.
@@ -161,7 +163,7 @@ func (s *Stack) openSim(f folder, opt Options, between Inproc) (err error) {
 		AppKeys: map[int]string{0: s.Config.Merchant.AppKeys.Production, 1: s.Config.Merchant.AppKeys.Sandbox},
 		Goods:   simGoods(s.Catalog), Seed: opt.Seed, Now: s.Clock.Now, Advance: s.Clock.Advance, Log: s.log,
 		Push: wechatsim.Push{
-			URL: opt.APIURL + "/wechat/push", Token: s.Config.Push.Tokens[0], Format: opt.PushFormat, Mode: opt.PushMode,
+			URL: cmp.Or(opt.PushURL, opt.APIURL+"/wechat/push"), Token: s.Config.Push.Tokens[0], Format: opt.PushFormat, Mode: opt.PushMode,
 		},
 	}
 	if keys := s.Config.Push.AESKeys; len(keys) > 0 { // none is enough for plain mode

@@ -54,6 +54,7 @@ var allowed = map[string][]string{
 
 	"internal/localenv":   anyOfOurs,
 	"internal/bench":      anyOfOurs,
+	"internal/bench/bare": {},
 	"internal/samlocal":   anyOfOurs,
 	"internal/e2e":        {},
 	"internal/simulation": {},
@@ -72,7 +73,7 @@ var onLambda = []string{
 
 // lambdas are the packages that run there.
 var lambdas = []string{
-	"internal/awsenv", "functions/createorder", "functions/callback", "functions/refund", "functions/orders", "functions/login",
+	"internal/bench/bare", "internal/awsenv", "functions/createorder", "functions/callback", "functions/refund", "functions/orders", "functions/login",
 	"functions/reconcile", "functions/sweep",
 }
 
@@ -88,7 +89,8 @@ var foreign = []struct{ code, may []string }{
 	},
 	{
 		code: []string{"go.yaml.in/yaml/v3"},
-		may:  slices.Concat([]string{"internal/catalog", "internal/order", "internal/httpapi", "internal/backend"}, lambdas, onOneMachine),
+		may: slices.Concat([]string{"internal/catalog", "internal/order", "internal/httpapi", "internal/backend", "internal/template"},
+			lambdas, onOneMachine),
 	},
 	{
 		code: []string{"github.com/aws/aws-lambda-go"}, // its event types

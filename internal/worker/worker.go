@@ -76,7 +76,7 @@ func (w *Worker) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 func (w *Worker) done(ctx context.Context, m events.SQSMessage) bool {
 	err := w.one(ctx, m.Body)
 	if err != nil {
-		w.Log.ErrorContext(ctx, "message not done, it comes again", "message", m.MessageId, "error", err, "cause", errors.Unwrap(err))
+		w.Log.ErrorContext(ctx, "message not done, it comes again", "messageId", m.MessageId, "error", err, "cause", errors.Unwrap(err))
 	}
 	return err == nil
 }
@@ -101,7 +101,7 @@ func (w *Worker) one(ctx context.Context, body string) (err error) {
 	if err := advance(ctx, m.ID); !errors.Is(err, problem.NotFound) {
 		return err
 	}
-	w.Log.WarnContext(ctx, "message about a document that does not exist", "message", m.ID)
+	w.Log.WarnContext(ctx, "message about a document that does not exist", "document", m.ID)
 	return nil
 }
 

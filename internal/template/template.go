@@ -1,0 +1,115 @@
+// Package template reads template.yaml for tests: its own hold the template to the code, and the end-to-end tests let each
+// function do what its role allows, and nothing else.
+package template
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// object is a mapping of the template. All scalars are text; !Ref X and its like read as "!Ref X".
+type object = map[string]any
+
+// parse reads a template from a file.
+func parse(file string) (object, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return value(doc.Content[0]).(object), nil
+}
+
+func value(n *yaml.Node) any {
+	switch n.Kind {
+	case yaml.MappingNode:
+		o := object{}
+		for i := 0; i < len(n.Content); i += 2 {
+			o[n.Content[i].Value] = value(n.Content[i+1])
+		}
+		return o
+	case yaml.SequenceNode:
+		list := []any{}
+		for _, c := range n.Content {
+			list = append(list, value(c))
+		}
+		return list
+	}
+	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
+		return n.Tag + " " + n.Value
+	}
+	return n.Value
+}
+
+// at walks down; what is absent reads as an empty object.
+func at(o object, path ...string) object {
+	for _, name := range path {
+		o, _ = o[name].(object)
+	}
+	return o
+}
+
+func textAt(o object, path ...string) string {
+	text, _ := at(o, path[:len(path)-1]...)[path[len(path)-1]].(string)
+	return text
+}
+
+// texts reads a text or a list of texts.
+func texts(v any) (all []string) {
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	for _, each := range list {
+		text, _ := each.(string)
+		all = append(all, text)
+	}
+	return all
+}
+
+// Roles returns what the function of each folder under functions/ may do: for each action the resources, as the
+// template writes them ("!GetAtt OrdersTable.Arn").
+func Roles(file string) (map[string]map[string][]string, error) {
+	t, err := parse(file)
+	if err != nil {
+		return nil, err
+	}
+	roles := map[string]map[string][]string{}
+	for id := range at(t, "Resources") {
+		if f := at(t, "Resources", id); f["Type"] == "AWS::Serverless::Function" {
+			roles[folderOf(id)] = allowed(at(t, "Resources", roleOf(f)))
+		}
+	}
+	return roles, nil
+}
+
+// roleOf is the logical id of a function's role.
+func roleOf(function object) string {
+	return strings.TrimSuffix(strings.TrimPrefix(textAt(function, "Properties", "Role"), "!GetAtt "), ".Arn")
+}
+
+// allowed lists the statements of a role's inline policies.
+func allowed(role object) map[string][]string {
+	may := map[string][]string{}
+	policies, _ := at(role, "Properties")["Policies"].([]any)
+	for _, p := range policies {
+		statements, _ := at(p.(object), "PolicyDocument")["Statement"].([]any)
+		for _, each := range statements {
+			s := each.(object)
+			for _, action := range texts(s["Action"]) {
+				may[action] = append(may[action], texts(s["Resource"])...)
+			}
+		}
+	}
+	return may
+}
+
+func folderOf(logicalID string) string {
+	return strings.ToLower(strings.TrimSuffix(logicalID, "Function"))
+}
