@@ -1,7 +1,6 @@
 package lambdae2e_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -436,10 +435,4 @@ func (c *cloud) logged(function string, parts ...string) bool {
 		}
 		return json.Valid([]byte(line))
 	})
-}
-
-func compact(v any) string {
-	var b bytes.Buffer
-	_ = json.NewEncoder(&b).Encode(v)
-	return strings.TrimSpace(b.String())
 }
