@@ -34,13 +34,7 @@ unit: ## all tests: with the race detector, and against AWS's protocol, where th
 	@tools/unit $(TESTFLAGS)
 
 fuzz: ## fuzz every parser of strangers' bytes for FUZZTIME each (default 5s)
-	@grep -rl --include='*_test.go' '^func Fuzz' . | sort | while read -r file; do \
-		grep -o '^func Fuzz[A-Za-z0-9_]*' "$$file" | cut -c6- | while read -r target; do \
-			echo "fuzz $$target in $$(dirname $$file)"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)" >.fuzz.log 2>&1 || { cat .fuzz.log; rm -f .fuzz.log; exit 1; }; \
-		done || exit 1; \
-	done
-	@rm -f .fuzz.log
+	@tools/fuzz $(FUZZTIME)
 
 test-dynamodb: ## the DynamoDB tests against any DynamoDB: ENDPOINT=http://... or ENDPOINT=aws
 	@tools/test-dynamodb '$(ENDPOINT)'
@@ -72,8 +66,13 @@ functions: ## build the Lambda binaries into bin/lambda/NAME/bootstrap (LAMBDA_A
 sam-validate: ## check template.yaml: SAM, cfn-lint for three regions, both partitions
 	@tools/sam-validate
 
-sam-build: ## build what `sam deploy` uploads into .aws-sam/build (LAMBDA_ARCH=arm64 or x86_64)
+sam-build: goods ## build what `sam deploy` uploads into .aws-sam/build (LAMBDA_ARCH=arm64 or x86_64)
 	@LAMBDA_ARCH=$(LAMBDA_ARCH) "$$(tools/venv sam)/sam" build --parameter-overrides Architecture=$(LAMBDA_ARCH)
+
+.PHONY: goods
+goods: # a slip in goods.yaml is found before it is deployed
+	@go test -count=1 -run '^TestTheGoodsCanBeSold$$' ./internal/template >.goods.log 2>&1 || { cat .goods.log; rm -f .goods.log; exit 1; }
+	@rm -f .goods.log
 
 deploy: sam-build ## deploy to AWS, asking for what is missing; docs/how-to/deploy.md
 	@"$$(tools/venv sam)/sam" deploy --guided --parameter-overrides Architecture=$(LAMBDA_ARCH)
@@ -93,4 +92,4 @@ rename: ## move the module: make rename MODULE=example.com/me/shop
 	@go build ./... && echo "the module is now $(MODULE)"
 
 clean: ## remove what was built and the Python tools; .xpay/ stays
-	rm -rf bin bench.txt .fuzz.log .aws-sam .tools
+	rm -rf bin bench.txt .aws-sam .tools

@@ -8,13 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -52,7 +51,8 @@ type Env struct {
 	outside  backend.Outside
 	secrets  *secrets
 
-	serving atomic.Pointer[generation]
+	renewing sync.Mutex
+	serving  *generation
 }
 
 // generation is the backend as the secrets of one time make it.
@@ -64,6 +64,7 @@ type generation struct {
 // Start makes the named function's Env, or ends the process after one structured line that names everything that is
 // wrong. Lambda tries a start that failed again with the next invocation.
 func Start(function string) *Env {
+	debug.SetGCPercent(gcPercent)
 	log := lambdacontext.NewLogger()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
@@ -89,15 +90,18 @@ func Open(ctx context.Context, function string, getenv func(string) string, log 
 	vars.readAll(f)
 	e := &Env{Log: log, function: f, config: vars.config(f)}
 	e.connect(getenv)
-	if f.serves() {
-		vars.add(e.loadGoods(getenv(setTaskRoot)))
-	}
+	vars.add(e.loadGoods(getenv(setTaskRoot)))
 	if getenv(setRegion) != "" && getenv(setKeyID) != "" && getenv(setKey) != "" {
 		vars.add(e.reach(ctx, vars)...)
-	} else {
-		vars.unread = slices.Collect(maps.Values(secretVariables))
 	}
-	if err := e.build(vars); err != nil {
+	cfg := e.config
+	if e.secrets.fill(&cfg); f.serves() {
+		vars.check(cfg)
+	}
+	if err := errors.Join(vars.problems...); err != nil {
+		return nil, err
+	}
+	if err := e.build(cfg); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -112,8 +116,10 @@ func (e *Env) connect(getenv func(string) string) {
 		ExpiringKinds: ExpiringKinds(),
 	}
 	client := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = endpoint(getenv, "DYNAMODB") })
+	documents := dynamo.New(client, tables, wallClock)
+	documents.Malformed = func(ctx context.Context, err error) { e.Log.ErrorContext(ctx, "left out of a list", "error", err) }
 	e.outside = backend.Outside{
-		Store: dynamo.New(client, tables, time.Now), Transport: transport, Now: time.Now, Log: e.Log,
+		Store: documents, Transport: transport, Now: wallClock, Log: e.Log,
 		AllowMerchant: allowIAM, Stale: func(backend.Groups) { e.secrets.doubt() },
 	}
 	if e.function.Sends {
@@ -121,11 +127,15 @@ func (e *Env) connect(getenv func(string) string) {
 		q.client = sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.BaseEndpoint = endpoint(getenv, "SQS") })
 		e.outside.Send = q.send
 	}
-	e.secrets = &secrets{ids: secretIDs(getenv, e.function.Groups), now: time.Now, log: e.Log}
+	e.secrets = &secrets{ids: secretIDs(getenv, e.function.Groups), env: e.config.Env, now: wallClock, log: e.Log}
 	e.secrets.client = secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) {
 		o.BaseEndpoint = endpoint(getenv, "SECRETS_MANAGER")
 	})
 }
+
+// wallClock has no monotonic part: that stands still while Lambda freezes the process between events, and what should have
+// grown old would stay young.
+func wallClock() time.Time { return time.Now().Round(0) }
 
 // ExpiringKinds are the documents that live in the expiring table: they expire, or, as a user's sealed session key, must
 // not come back from a backup. A kind never moves to the other table.
@@ -144,8 +154,12 @@ func secretIDs(getenv func(string) string, groups backend.Groups) map[backend.Gr
 	return ids
 }
 
-// loadGoods reads the catalogue that was deployed with the function.
+// loadGoods reads the catalogue that was deployed with the function; who sells nothing has an empty one.
 func (e *Env) loadGoods(folder string) (err error) {
+	if !e.function.Sells {
+		e.outside.Catalog, err = catalog.New(nil)
+		return err
+	}
 	e.outside.Catalog, err = catalog.Load(filepath.Join(folder, goodsFile))
 	return err
 }
@@ -154,14 +168,20 @@ func (e *Env) loadGoods(folder string) (err error) {
 // first tick does so at once.
 func (e *Env) reach(ctx context.Context, vars *environment) []error {
 	reads := []func() []error{func() []error { return e.secrets.load(ctx) }}
-	if e.function.serves() && vars.get(setExpiring) != "" {
-		reads = append(reads, func() []error { return joined(e.readTable(ctx, string(session.KindToken))) })
+	table := func(variable string, kind store.Kind) {
+		if vars.get(variable) != "" {
+			reads = append(reads, func() []error { return []error{e.readTable(ctx, kind)} })
+		}
 	}
-	if e.function.serves() && e.function.Orders && vars.get(setOrders) != "" {
-		reads = append(reads, func() []error { return joined(e.readTable(ctx, string(order.KindOrder))) })
+	if e.function.serves() {
+		table(setExpiring, session.KindToken)
+	}
+	if e.function.serves() && e.function.Orders {
+		table(setOrders, order.KindOrder)
 	}
 	found := make([][]error, len(reads))
 	var all sync.WaitGroup
+	all.Go(warm)
 	for i, read := range reads {
 		all.Go(func() { found[i] = read() })
 	}
@@ -171,22 +191,18 @@ func (e *Env) reach(ctx context.Context, vars *environment) []error {
 
 // readTable reads a document that is not there, from the table that holds its kind: a table that is absent, or that
 // the role may not read, is better found now than by a customer.
-func (e *Env) readTable(ctx context.Context, kind string) error {
-	_, err := e.outside.Store.Get(ctx, kind+"/start")
+func (e *Env) readTable(ctx context.Context, kind store.Kind) error {
+	_, err := e.outside.Store.Get(ctx, string(kind)+"/start")
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	return err
 }
 
-// build makes the generation that serves from now on, unless there are problems.
-func (e *Env) build(vars *environment) error {
-	cfg := e.config
-	if vars.add(e.secrets.fill(&cfg)...); e.function.serves() {
-		vars.check(cfg)
-	}
-	if err := errors.Join(vars.problems...); err != nil || !e.function.serves() {
-		return err
+// build makes the generation that serves from now on.
+func (e *Env) build(cfg backend.Config) error {
+	if !e.function.serves() {
+		return nil
 	}
 	b, err := backend.Build(cfg, e.outside)
 	if err != nil {
@@ -196,19 +212,23 @@ func (e *Env) build(vars *environment) error {
 	if p, ok := b.API.Push.(*miniprogram.Push); ok {
 		b.API.Push = &livePush{Push: p, env: e}
 	}
-	e.serving.Store(&generation{Backend: b, handler: b.API.Handler(httpapi.RoutesOf(e.function.Name)...)})
+	e.serving = &generation{Backend: b, handler: b.API.Handler(httpapi.RoutesOf(e.function.Name)...)}
 	return nil
 }
 
-// now returns what serves, after a look whether the secrets were rotated when it is time for one. New values that
-// cannot be used are said and left alone.
+// now returns what serves, after a look whether the secrets were rotated when it is time for one. Who comes while another
+// looks waits for the outcome.
 func (e *Env) now(ctx context.Context) *generation {
+	e.renewing.Lock()
+	defer e.renewing.Unlock()
 	if e.secrets.refresh(ctx) {
-		if err := e.build(&environment{}); err != nil {
+		cfg := e.config
+		e.secrets.fill(&cfg)
+		if err := e.build(cfg); err != nil {
 			e.Log.ErrorContext(ctx, "the new secrets are not usable, the old ones serve on", "error", err)
 		}
 	}
-	return e.serving.Load()
+	return e.serving
 }
 
 // API serves the function's routes.

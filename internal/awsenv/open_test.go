@@ -42,11 +42,11 @@ func TestEveryFunctionStartsWithWhatItIsGivenAndAsksForNothingElse(t *testing.T)
 
 func TestEverythingThatIsNotSetIsSaidAtOnce(t *testing.T) {
 	t.Parallel()
-	always := []string{"XPAY_ORDERS_TABLE", "XPAY_EXPIRING_TABLE", "AWS_REGION", "AWS_ACCESS_KEY_ID"}
+	always := []string{"XPAY_ORDERS_TABLE", "XPAY_EXPIRING_TABLE", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 	serving := append([]string{"XPAY_APP_ID", "XPAY_OFFER_ID", "XPAY_ENV"}, always...)
 	paying := append([]string{"XPAY_MERCHANT_SECRET", "XPAY_SEAL_SECRET"}, serving...)
 	for function, want := range map[string][]string{
-		"createorder": append(paying, "XPAY_QUEUE_URL"), "refund": append(paying, "XPAY_QUEUE_URL"), "orders": append(paying, "XPAY_QUEUE_URL"),
+		"createorder": paying, "refund": append(paying, "XPAY_QUEUE_URL"), "orders": append(paying, "XPAY_QUEUE_URL"),
 		"login": paying, "reconcile": paying,
 		"callback": append([]string{"XPAY_PUSH_SECRET", "XPAY_QUEUE_URL"}, serving...),
 		"sweep":    append([]string{"XPAY_QUEUE_URL"}, always...),
@@ -56,7 +56,7 @@ func TestEverythingThatIsNotSetIsSaidAtOnce(t *testing.T) {
 		for _, p := range joined(err) {
 			if name, _, ok := strings.Cut(p.Error(), " is not set: "); ok {
 				said = append(said, name)
-			} else if function == "sweep" || !strings.Contains(p.Error(), "goods.yaml") {
+			} else if function != "createorder" && function != "orders" || !strings.Contains(p.Error(), "goods.yaml") {
 				t.Errorf("%s: %v", function, p)
 			}
 		}
@@ -78,8 +78,14 @@ func TestWhatIsWrongIsNamedByItsVariable(t *testing.T) {
 		function, variable, value string
 		named                     []string // one problem for each
 	}{
-		{"callback", "XPAY_ENV", "2", []string{"XPAY_ENV is 2"}},
-		{"callback", "XPAY_ENV", "sandbox", []string{"XPAY_ENV is -1"}},
+		{"callback", "XPAY_ENV", "2", []string{"XPAY_ENV must be 0"}},
+		{"callback", "XPAY_ENV", "sandbox", []string{"XPAY_ENV must be 0"}},
+		{"callback", "XPAY_ENV", "00", []string{"XPAY_ENV must be 0"}},
+		{"callback", "XPAY_ENV", "+1", []string{"XPAY_ENV must be 0"}},
+		{"callback", "XPAY_ORDERS_TABLE", w.vars["XPAY_EXPIRING_TABLE"], []string{"XPAY_ORDERS_TABLE and XPAY_EXPIRING_TABLE name the same table"}},
+		{"callback", "AWS_SECRET_ACCESS_KEY", "", []string{"AWS_SECRET_ACCESS_KEY is not set"}},
+		{"callback", "AWS_REGION", "", []string{"AWS_REGION is not set"}},
+		{"callback", "XPAY_PUSH_SECRET", w.secret(name+"0", pushSecret+"}"), []string{"not the expected JSON"}},
 		{"callback", "XPAY_FORWARD_URL", "ftp://x", []string{"XPAY_FORWARD_URL is not an http"}},
 		{"createorder", "XPAY_WECHAT_URL", "api.weixin.qq.com", []string{"XPAY_WECHAT_URL is not an http"}},
 		{"createorder", "XPAY_ENV", "1", []string{"XPAY_MERCHANT_SECRET: appKeys.sandbox is missing"}},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -16,19 +15,30 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/backend"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
 const (
-	secretsTTL     = 15 * time.Minute // plus up to a quarter, so that the functions do not ask all at once
-	forceGap       = time.Minute      // forged pushes must not make us ask more often
-	refreshTimeout = 800 * time.Millisecond
+	secretsTTL     = 15 * time.Minute       // plus up to a quarter, so that the functions do not ask all at once
+	forceGap       = time.Minute            // forged pushes must not make us ask more often
+	lookGap        = 2 * time.Second        // a request that has just looked does not look again
+	refreshTimeout = 400 * time.Millisecond // a push waits for it, and Apple's question has 3 s in all
+	pushOverlap    = 24 * time.Hour         // how long the push secret before the current one verifies, from the rotation on
 
 	stageCurrent  = "AWSCURRENT"
 	stagePrevious = "AWSPREVIOUS"
 )
 
+// secretVariables lead to the secrets.
+var secretVariables = map[backend.Groups]string{
+	backend.GroupPush: setPush, backend.GroupMerchant: setMerchant, backend.GroupSeal: setSeal,
+}
+
 // secretValue is one version of a secret. It prints as [redacted].
-type secretValue struct{ version, text string }
+type secretValue struct {
+	version, text string
+	made          time.Time
+}
 
 func (secretValue) String() string          { return "[redacted]" }
 func (secretValue) GoString() string        { return "[redacted]" }
@@ -36,28 +46,30 @@ func (secretValue) LogValue() slog.Value    { return slog.StringValue("[redacted
 func (v secretValue) present() bool         { return v.version != "" }
 func (v secretValue) is(o secretValue) bool { return v.version == o.version }
 
-// heldSecret is what a group's secret says now and said before. WeChat and we cannot change at the same instant, so
-// a push and a sealed box may still need the one before; WeChat knows only one AppKey and AppSecret, so there the
-// one before is of no use and is not asked for.
+// heldSecret is what a group's secret says now and said before; both can be used. WeChat and we cannot change at the
+// same instant, so a push and a sealed box may still need the one before. WeChat knows only one AppKey and AppSecret,
+// so there the one before is of no use and is not asked for.
 type heldSecret struct{ current, previous secretValue }
 
-// secrets is the cache. It never gives up a value it has: when Secrets Manager does not answer, the old ones serve on.
+func (h heldSecret) is(o heldSecret) bool {
+	return h.current.is(o.current) && h.previous.is(o.previous)
+}
+
+// secrets is the cache. It never gives up a value that works: when Secrets Manager does not answer, or somebody has put
+// in what cannot be used, the old one serves on.
 type secrets struct {
 	client *secretsmanager.Client
 	ids    map[backend.Groups]string // ARN or name
+	env    xpay.Env                  // decides which AppKey must be there
 	now    func() time.Time
 	log    *slog.Logger
 
 	mu      sync.Mutex // guards what follows
 	held    map[backend.Groups]heldSecret
 	until   time.Time // then they are asked for again
-	forced  time.Time // when they were last asked for before that
+	looked  time.Time // when they were last asked for
+	forced  time.Time // when they were last asked for because one did not fit
 	doubted bool
-}
-
-// secretVariables lead to the secrets.
-var secretVariables = map[backend.Groups]string{
-	backend.GroupPush: setPush, backend.GroupMerchant: setMerchant, backend.GroupSeal: setSeal,
 }
 
 // load reads all secrets for the first time, in parallel. The errors name the variable that leads to the secret.
@@ -65,7 +77,8 @@ func (s *secrets) load(ctx context.Context) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held = map[backend.Groups]heldSecret{}
-	return s.fetchAll(ctx)
+	_, problems := s.fetchAll(ctx)
+	return problems
 }
 
 // doubt says that a secret we hold did not fit. The next refresh asks for newer ones, at most once in a minute.
@@ -75,15 +88,12 @@ func (s *secrets) doubt() {
 	s.doubted = true
 }
 
-// refresh asks for newer values when it is time to, and reports whether there are any. One caller asks; the others go
-// on with what is held.
-func (s *secrets) refresh(ctx context.Context) bool {
-	if !s.mu.TryLock() {
-		return false
-	}
+// refresh asks for newer values when it is time to, and reports whether there are any. Who comes meanwhile waits.
+func (s *secrets) refresh(ctx context.Context) (changed bool) {
+	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	force := s.doubted && now.Sub(s.forced) >= forceGap
+	force := s.doubted && now.Sub(s.forced) >= forceGap && now.Sub(s.looked) >= lookGap
 	if now.Before(s.until) && !force {
 		return false
 	}
@@ -92,20 +102,15 @@ func (s *secrets) refresh(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	before := maps.Clone(s.held)
-	for _, err := range s.fetchAll(ctx) {
-		s.log.WarnContext(ctx, "a secret could not be read again, the old value serves on", "error", err)
+	changed, problems := s.fetchAll(ctx)
+	for _, err := range problems {
+		s.log.ErrorContext(ctx, "a secret could not be read again, the old value serves on", "error", err)
 	}
-	for group, held := range s.held {
-		if !held.current.is(before[group].current) {
-			return true
-		}
-	}
-	return false
+	return changed
 }
 
 // fetchAll asks for every secret at once. What could not be read stays, and is asked for again in a minute.
-func (s *secrets) fetchAll(ctx context.Context) []error {
+func (s *secrets) fetchAll(ctx context.Context) (changed bool, problems []error) {
 	type result struct {
 		group backend.Groups
 		held  heldSecret
@@ -119,50 +124,65 @@ func (s *secrets) fetchAll(ctx context.Context) []error {
 			results <- result{group, held, err}
 		}()
 	}
-	var failed []error
 	for range s.ids {
 		r := <-results
-		if r.err != nil {
-			failed = append(failed, r.err)
-			continue
+		for _, err := range joined(r.err) {
+			problems = append(problems, secretProblem(r.group, err))
 		}
-		s.held[r.group] = r.held
+		if r.err == nil {
+			changed = changed || !r.held.is(s.held[r.group])
+			s.held[r.group] = r.held
+		}
 	}
-	s.until = s.now().Add(secretsTTL + rand.N(secretsTTL/4))
-	if len(failed) > 0 {
-		s.until = s.now().Add(forceGap)
+	s.looked = s.now()
+	s.until = s.looked.Add(secretsTTL + rand.N(secretsTTL/4))
+	if len(problems) > 0 {
+		s.until = s.looked.Add(forceGap)
 	}
-	return failed
+	return changed, problems
 }
 
 // fetch reads one secret: both versions at once when none is known, else the one before only if the current changed.
 func (s *secrets) fetch(ctx context.Context, group backend.Groups, id string, old heldSecret) (heldSecret, error) {
-	wantsPrevious := group != backend.GroupMerchant
-	if !old.current.present() && wantsPrevious {
-		return s.fetchBoth(ctx, group, id)
+	read := s.fetchCurrent
+	if !old.current.present() && group != backend.GroupMerchant {
+		read = s.fetchBoth
 	}
-	current, err := s.version(ctx, id, stageCurrent)
-	if err != nil || current.is(old.current) {
-		return old, secretProblem(group, err)
+	held, err := read(ctx, group, id, old)
+	if err != nil {
+		return old, err
 	}
-	held := heldSecret{current: current}
-	if wantsPrevious {
-		held.previous, err = s.previous(ctx, id)
+	if err := s.usable(group, held.current); err != nil {
+		return old, err
 	}
-	return held, secretProblem(group, err)
+	if s.usable(group, held.previous) != nil { // a slip, corrected since: what served meanwhile is the one before
+		held.previous = old.current
+	}
+	if group == backend.GroupPush && s.now().Sub(held.current.made) >= pushOverlap {
+		held.previous = secretValue{} // a token that leaked must not be believed for ever
+	}
+	return held, nil
 }
 
-func (s *secrets) fetchBoth(ctx context.Context, group backend.Groups, id string) (held heldSecret, err error) {
+func (s *secrets) fetchCurrent(ctx context.Context, group backend.Groups, id string, old heldSecret) (heldSecret, error) {
+	current, err := s.version(ctx, id, stageCurrent)
+	if err != nil || current.is(old.current) || group == backend.GroupMerchant {
+		return heldSecret{current: current, previous: old.previous}, err
+	}
+	previous, err := s.previous(ctx, id)
+	return heldSecret{current, previous}, err
+}
+
+func (s *secrets) fetchBoth(ctx context.Context, _ backend.Groups, id string, _ heldSecret) (held heldSecret, err error) {
 	var previousErr error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		held.previous, previousErr = s.previous(ctx, id)
 	}()
-	current, err := s.version(ctx, id, stageCurrent)
+	held.current, err = s.version(ctx, id, stageCurrent)
 	<-done
-	held.current = current
-	return held, secretProblem(group, cmp.Or(err, previousErr))
+	return held, cmp.Or(err, previousErr)
 }
 
 // previous is the version before the current one; none is no error.
@@ -177,24 +197,17 @@ func (s *secrets) previous(ctx context.Context, id string) (secretValue, error) 
 
 func (s *secrets) version(ctx context.Context, id, stage string) (secretValue, error) {
 	out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id, VersionStage: &stage})
-	if err != nil {
-		return secretValue{}, err
+	var absent *types.ResourceNotFoundException
+	switch {
+	case errors.As(err, &absent):
+		return secretValue{}, fmt.Errorf("the secret does not exist or has no value yet: aws secretsmanager put-secret-value (%w)", err)
+	case err != nil:
+		return secretValue{}, fmt.Errorf("the secret cannot be read: %w", err)
 	}
-	if aws.ToString(out.SecretString) == "" {
-		return secretValue{}, errors.New("it has no text: put the JSON in as SecretString")
-	}
-	return secretValue{version: aws.ToString(out.VersionId), text: *out.SecretString}, nil
+	return secretValue{aws.ToString(out.VersionId), aws.ToString(out.SecretString), aws.ToTime(out.CreatedDate)}, nil
 }
 
-// secretProblem names the variable that leads to the secret, and says what to do where that is known.
+// secretProblem names the variable that leads to the secret.
 func secretProblem(group backend.Groups, err error) error {
-	if err == nil {
-		return nil
-	}
-	name := secretVariables[group]
-	var absent *types.ResourceNotFoundException
-	if errors.As(err, &absent) {
-		return fmt.Errorf("%s: the secret does not exist or has no value yet: aws secretsmanager put-secret-value (%w)", name, err)
-	}
-	return fmt.Errorf("%s: the secret cannot be read: %w", name, err)
+	return fmt.Errorf("%s: %w", secretVariables[group], err)
 }

@@ -1,10 +1,7 @@
 package awsenv
 
 import (
-	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/backend"
@@ -61,9 +58,11 @@ func Settings() []Setting {
 		{setWeChatURL, "weChatUrl", "another WeChat than `https://api.weixin.qq.com`, for tests", false, group(backend.GroupMerchant)},
 		{setForward, "forwardUrl", "gets the pushes that are not ours, as they came; without it they are acknowledged", false, group(backend.GroupPush)},
 		{setRegion, "", "the region; Lambda sets it", true, nil},
-		{setKeyID, "", "the role's credentials, with `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`; Lambda sets them", true, nil},
+		{setKeyID, "", "the role's credentials; Lambda sets them", true, nil},
+		{setKey, "", "the same", true, nil},
+		{setToken, "", "the same", false, nil},
 		{setEndpoint, "", "another server than AWS's, for tests; `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS`, `_SECRETS_MANAGER` and `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` as in the SDKs", false, nil},
-		{setTaskRoot, "", "the folder with `goods.yaml`; Lambda sets it", false, Function.serves},
+		{setTaskRoot, "", "the folder with `goods.yaml`; Lambda sets it", false, func(f Function) bool { return f.Sells }},
 		{setLogLevel, "", "`DEBUG`, `INFO`, `WARN` or `ERROR`; Lambda sets it (LoggingConfig)", false, nil},
 	}
 }
@@ -72,7 +71,6 @@ func Settings() []Setting {
 type environment struct {
 	get      func(string) string
 	problems []error
-	unread   []string // variables whose secrets were not read, for a reason that has been said
 }
 
 func (e *environment) problem(format string, args ...any) { e.add(fmt.Errorf(format, args...)) }
@@ -92,6 +90,9 @@ func (e *environment) readAll(f Function) {
 			e.problem("%s is not set: %s", s.Name, strings.ReplaceAll(s.Meaning, "`", ""))
 		}
 	}
+	if orders := e.get(setOrders); orders != "" && orders == e.get(setExpiring) {
+		e.problem("%s and %s name the same table: orders would be without recovery, or tokens with it", setOrders, setExpiring)
+	}
 }
 
 // config is the part of the configuration that is not secret.
@@ -100,15 +101,18 @@ func (e *environment) config(f Function) backend.Config {
 		AppID: e.get(setAppID), OfferID: e.get(setOfferID), Groups: f.Groups,
 		WeChatURL: e.get(setWeChatURL), ForwardURL: e.get(setForward),
 	}
-	env, err := strconv.Atoi(e.get(setEnv))
-	if cfg.Env = xpay.Env(env); err != nil && e.get(setEnv) != "" {
-		cfg.Env = -1
+	switch e.get(setEnv) {
+	case "", "0": // that it is not set has been said
+	case "1":
+		cfg.Env = xpay.Sandbox
+	default:
+		e.problem("%s must be 0 (production) or 1 (sandbox)", setEnv)
 	}
 	return cfg
 }
 
-// check adds what the configuration itself finds wrong, under the names of the variables. A variable of which something
-// was said already (it is not set, its secret cannot be read) is left out.
+// check adds what the configuration itself finds wrong, under the names of the variables. What is not set, and what is wrong
+// with a secret, has been said.
 func (e *environment) check(cfg backend.Config) {
 	variables, said := map[string]string{}, map[string]bool{}
 	for _, s := range Settings() {
@@ -120,12 +124,7 @@ func (e *environment) check(cfg backend.Config) {
 	}
 	for _, problem := range joined(cfg.Check()) {
 		name, rest, _ := strings.Cut(problem.Error(), " ")
-		group, field, inSecret := strings.Cut(name, ".")
-		switch variable := variables[group]; {
-		case said[variable], inSecret && slices.Contains(e.unread, variable):
-		case inSecret:
-			e.problem("%s: %s %s", variable, field, rest)
-		default:
+		if variable := variables[name]; variable != "" && !said[variable] {
 			e.problem("%s %s", variable, rest)
 		}
 	}
@@ -133,11 +132,10 @@ func (e *environment) check(cfg backend.Config) {
 
 // joined takes the result of errors.Join apart.
 func joined(err error) []error {
-	var many interface{ Unwrap() []error }
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &many):
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok { // not errors.As: a cause may be joined, too
 		return many.Unwrap()
 	}
 	return []error{err}

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"io"
 	"slices"
 	"strings"
 
@@ -15,64 +15,62 @@ import (
 )
 
 // fill puts the values of the secrets into a configuration: the current ones first, the ones before behind them.
-func (s *secrets) fill(cfg *backend.Config) []error {
+func (s *secrets) fill(cfg *backend.Config) {
 	s.mu.Lock()
-	held := maps.Clone(s.held)
-	s.mu.Unlock()
-	var problems []error
-	add := func(variable string, err error) {
-		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", variable, err))
+	defer s.mu.Unlock()
+	for group, h := range s.held { // both versions were found usable
+		var before backend.Config
+		_ = h.current.into(cfg, group)
+		if h.previous.present() && h.previous.into(&before, group) == nil {
+			cfg.Push.Tokens = union(cfg.Push.Tokens, before.Push.Tokens)
+			cfg.Push.AESKeys = union(cfg.Push.AESKeys, before.Push.AESKeys)
+			cfg.Seal.Keys = append(cfg.Seal.Keys, before.Seal.Keys...)
 		}
 	}
-	if h := held[backend.GroupPush]; h.current.present() {
-		add(setPush, fillPush(&cfg.Push, h))
-	}
-	if h := held[backend.GroupMerchant]; h.current.present() {
-		add(setMerchant, h.current.decode(&cfg.Merchant))
-	}
-	if h := held[backend.GroupSeal]; h.current.present() {
-		add(setSeal, fillSeal(&cfg.Seal, h))
-	}
-	return problems
+	cfg.Seal.Keys = slices.CompactFunc(cfg.Seal.Keys, bytes.Equal)
 }
 
-func fillPush(out *backend.PushSecrets, h heldSecret) error {
-	if err := h.current.decode(out); err != nil {
-		return err
-	}
-	if len(out.Tokens) == 0 {
-		return errors.New("tokens is missing: the Token of 消息推送, newest first")
-	}
-	var before backend.PushSecrets
-	if !h.previous.present() || h.previous.decode(&before) != nil {
-		return nil // a slip that was corrected is of no use
-	}
-	out.Tokens = union(out.Tokens, before.Tokens, func(t string) bool { return t != "" })
-	out.AESKeys = union(out.AESKeys, before.AESKeys, func(k string) bool { return len(k) == 43 })
-	return nil
-}
-
-// union adds what is well-formed and new.
-func union(list, more []string, good func(string) bool) []string {
+// union adds what is new.
+func union(list, more []string) []string {
 	for _, s := range more {
-		if good(s) && !slices.Contains(list, s) {
+		if !slices.Contains(list, s) {
 			list = append(list, s)
 		}
 	}
 	return list
 }
 
-func fillSeal(out *backend.SealSecrets, h heldSecret) error {
-	key, err := h.current.sealKey()
-	if err != nil {
+// usable says everything that is wrong with a version of a group's secret; one that is absent is fine.
+func (s *secrets) usable(group backend.Groups, v secretValue) error {
+	if !v.present() {
+		return nil
+	}
+	probe := backend.Config{AppID: "any", OfferID: "any", Env: s.env, Groups: group}
+	if err := v.into(&probe, group); err != nil {
 		return err
 	}
-	out.Keys = [][]byte{key}
-	if before, err := h.previous.sealKey(); err == nil && !bytes.Equal(before, key) {
-		out.Keys = append(out.Keys, before)
+	var problems []error
+	for _, p := range joined(probe.Check()) {
+		if _, rest, inSecret := strings.Cut(p.Error(), "."); inSecret && !strings.HasPrefix(p.Error(), "env ") {
+			problems = append(problems, errors.New(rest))
+		}
 	}
-	return nil
+	return errors.Join(problems...)
+}
+
+// into reads the value into a group of a configuration.
+func (v secretValue) into(cfg *backend.Config, group backend.Groups) error {
+	switch group {
+	case backend.GroupPush:
+		return v.decode(&cfg.Push)
+	case backend.GroupMerchant:
+		return v.decode(&cfg.Merchant)
+	}
+	key, err := v.sealKey()
+	if err == nil {
+		cfg.Seal.Keys = [][]byte{key}
+	}
+	return err
 }
 
 // sealKey reads {"key": base64}, with or without padding: CloudFormation makes 43 letters and digits.
@@ -96,8 +94,8 @@ func (v secretValue) decode(out any) error {
 	dec := json.NewDecoder(strings.NewReader(v.text))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(out)
-	if err == nil && dec.More() {
-		err = errors.New("malformed")
+	if _, end := dec.Token(); err == nil && end != io.EOF {
+		err = errors.New("more than one value")
 	}
 	if err == nil {
 		return nil

@@ -29,8 +29,10 @@ var discard = slog.New(slog.DiscardHandler)
 const (
 	token1, token2 = "hunter2-token-one", "hunter2-token-two"
 	aesKey1        = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG" // of spec vector V8
+	aesKey2        = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY" // and of C6
 	pushSecret     = `{"tokens":["` + token1 + `"],"aesKeys":["` + aesKey1 + `"]}`
 	merchantSecret = `{"appSecret":"hunter2-appsecret","appKeys":{"production":"hunter2-appkey","sandbox":""}}`
+	sessionToken   = "hunter2-session"
 	sealSecret     = `{"key":"hunter2hunter2hunter2hunter2hunter2hunter2h"}`
 )
 
@@ -39,6 +41,8 @@ type world struct {
 	*testing.T
 	vars    map[string]string
 	secrets *secretsmanager.Client
+
+	deciding sync.Mutex // held while fault is asked
 
 	mu     sync.Mutex
 	counts map[string]int // by operation
@@ -55,6 +59,9 @@ func newWorld(t *testing.T) *world {
 	w := &world{T: t, counts: map[string]int{}}
 	proxy := httputil.NewSingleHostReverseProxy(behind)
 	door := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Security-Token") != sessionToken {
+			t.Error("a call without the role's session token: no Lambda could make it")
+		}
 		if status, body := w.pass(r.Header.Get("X-Amz-Target")); status != 0 {
 			rw.Header().Set("Content-Type", "application/x-amz-json-1.0")
 			rw.WriteHeader(status)
@@ -86,7 +93,7 @@ func newWorld(t *testing.T) *world {
 		"XPAY_ORDERS_TABLE": name + "-orders", "XPAY_EXPIRING_TABLE": name + "-expiring", "XPAY_QUEUE_URL": aws.ToString(made.QueueUrl),
 		"XPAY_PUSH_SECRET": w.secret(name+"-push", pushSecret), "XPAY_MERCHANT_SECRET": w.secret(name+"-merchant", merchantSecret),
 		"XPAY_SEAL_SECRET": w.secret(name+"-seal", sealSecret),
-		"AWS_REGION":       "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_REGION":       "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": sessionToken,
 		"AWS_ENDPOINT_URL": door.URL, "LAMBDA_TASK_ROOT": goods,
 	}
 	return w
@@ -96,12 +103,15 @@ func newWorld(t *testing.T) *world {
 func (w *world) pass(target string) (int, string) {
 	_, operation, _ := strings.Cut(target, ".")
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.counts[operation]++
-	if w.fault == nil {
+	fault := w.fault
+	w.mu.Unlock()
+	if fault == nil {
 		return 0, ""
 	}
-	return w.fault(operation)
+	w.deciding.Lock()
+	defer w.deciding.Unlock()
+	return fault(operation)
 }
 
 // fail makes the door answer some operations with an error of AWS; nil ends it.

@@ -1,12 +1,13 @@
 // Package main measures the product on this machine and says which of its requirements hold: `make bench`.
 //
-// Four parts: what single operations cost, how many store calls each flow makes (counted on the port, and limited),
-// whole lifecycles per second through real HTTP against a stack in a process of its own together with its memory, and
-// the due query over stores of 1 000 to 1 000 000 documents. Figures are medians of interleaved rounds, because the
-// machine is usually shared. It leaves nothing behind.
+// Five parts: what single operations cost, how many store calls each flow makes (counted on the port, and limited),
+// whole lifecycles per second through real HTTP against a stack in a process of its own together with its memory, the due
+// query over stores of 1 000 to 1 000 000 documents, and the functions as they are deployed on AWS: bytes, requests of
+// each flow (counted on the wire, and limited), and starts beside a bare function. Figures are medians of interleaved
+// rounds, because the machine is usually shared. It leaves nothing behind.
 //
-// The exit code is 1 when a flow makes more store calls than it may, or when something could not be measured. A speed
-// that is missed is only said: it may be the machine's fault.
+// The exit code is 1 when a flow makes more calls than it may, when a function is too large, or when something could not
+// be measured. A speed that is missed is only said: it may be the machine's fault.
 package main
 
 import (
@@ -22,7 +23,7 @@ import (
 )
 
 // totalFor bounds everything: a machine that is slower than this is not worth measuring.
-const totalFor = 290 * time.Second
+const totalFor = 400 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -45,6 +46,7 @@ func start(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	saveTo := flags.String("json", "", "also write the figures to this `file`")
 	flags.StringVar(&b.tmp, "tmp", "", "measure on the disk of this `folder` instead of the one for temporary files")
+	flags.BoolVar(&b.lambdaOnly, "lambda", false, "measure only the functions on AWS")
 	flags.StringVar(&b.profiles, "profile", "", "write cpu.pprof and heap.pprof of the NORMAL stack into this `folder`")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -58,10 +60,11 @@ func start(ctx context.Context, args []string) error {
 
 // bench is one run.
 type bench struct {
-	out      io.Writer
-	dir      string // everything that is written lies in here
-	tmp      string
-	profiles string
+	out        io.Writer
+	dir        string // everything that is written lies in here
+	tmp        string
+	profiles   string
+	lambdaOnly bool
 }
 
 // report is all that was measured.
@@ -72,6 +75,7 @@ type report struct {
 	Calls        []flowCalls   `json:"storeCalls"`
 	Lifecycles   lifecycles    `json:"lifecycles"`
 	Due          []dueFigures  `json:"due"`
+	Lambdas      lambdas       `json:"lambdas"`
 	Requirements []requirement `json:"requirements"`
 }
 
@@ -79,22 +83,35 @@ var errOver = errors.New("a flow makes more store calls than it may")
 
 // run measures and prints part after part. What was measured before an error is returned with it.
 func (b *bench) run(ctx context.Context) (r *report, err error) {
+	if os.Getenv(awsVariable) == "" {
+		return nil, errNoAWS // better now than after four minutes
+	}
 	if b.dir, err = os.MkdirTemp(b.tmp, "xpay-bench-"); err != nil {
 		return nil, fmt.Errorf("no temporary folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	r = &report{Machine: thisMachine(b.dir)}
 	r.Machine.print(b.out)
-	for _, part := range []func(context.Context, *report) error{b.ops, b.calls, b.lifecycles, b.due} {
+	parts := []func(context.Context, *report) error{b.ops, b.calls, b.lifecycles, b.due, b.lambdas}
+	if b.lambdaOnly {
+		parts = parts[len(parts)-1:]
+	}
+	for _, part := range parts {
 		if err := part(ctx, r); err != nil {
 			return r, err
 		}
 	}
 	progress("")
-	r.judge()
+	if !b.lambdaOnly {
+		r.judge()
+	}
+	r.judgeLambdas()
 	r.printRequirements(b.out)
-	if over(r.Calls) {
+	switch {
+	case over(r.Calls):
 		return r, errOver
+	case r.Lambdas.over():
+		return r, errLambdasOver
 	}
 	return r, nil
 }

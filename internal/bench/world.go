@@ -56,8 +56,12 @@ func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 
 // serve has the API answer a request in this goroutine.
 func (w *world) serve(req *http.Request, status int) ([]byte, error) {
+	return serve(w.Handler, req, status)
+}
+
+func serve(h http.Handler, req *http.Request, status int) ([]byte, error) {
 	rec := recorder{header: http.Header{}, status: http.StatusOK}
-	w.Handler.ServeHTTP(&rec, req)
+	h.ServeHTTP(&rec, req)
 	if rec.status != status {
 		return nil, fmt.Errorf("%s %s answered %d, expected %d: %s", req.Method, req.URL.Path, rec.status, status, rec.body.Bytes())
 	}
@@ -146,8 +150,10 @@ func (w *world) buy(ctx context.Context) (bought, error) {
 }
 
 // pay pays on the simulated phone.
-func (w *world) pay(b bought) error {
-	res := w.Sim.RequestVirtualPayment(wechatsim.PaymentRequest{
+func (w *world) pay(b bought) error { return payAt(w.Sim, b) }
+
+func payAt(sim *wechatsim.Sim, b bought) error {
+	res := sim.RequestVirtualPayment(wechatsim.PaymentRequest{
 		OpenID: b.openID, Mode: b.Payment.Mode, SignData: b.Payment.SignData, PaySig: b.Payment.PaySig, Signature: b.Payment.Signature,
 	})
 	if res.ErrCode != 0 {

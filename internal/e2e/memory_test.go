@@ -86,6 +86,11 @@ func (m *memory) ByUser(_ context.Context, user string, kind store.Kind, _ store
 	return m.list(func(d store.Doc) bool { return d.User == user && d.Kind() == kind }), "", nil
 }
 
+func (m *memory) Count(_ context.Context, user string, kind store.Kind, since time.Time, limit int) (int, error) {
+	docs := m.list(func(d store.Doc) bool { return d.User == user && d.Kind() == kind && !d.Created.Before(since) })
+	return min(len(docs), limit), nil
+}
+
 func (m *memory) Find(_ context.Context, key string, _ store.Page) ([]store.Doc, string, error) {
 	return m.list(func(d store.Doc) bool { return slices.Contains(d.Keys, key) }), "", nil
 }

@@ -14,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
 	"github.com/xpay-serverless/xpay-serverless/internal/awsenv"
 	"github.com/xpay-serverless/xpay-serverless/internal/awstest"
 	"github.com/xpay-serverless/xpay-serverless/internal/lambdatest"
@@ -80,7 +83,7 @@ func TestWhatIsWrongAtTheStartIsNamed(t *testing.T) {
 		{"a secret that is absent", "callback", map[string]string{"XPAY_PUSH_SECRET": "absent"}, []string{"XPAY_PUSH_SECRET: the secret does not exist"}},
 		{"tables that are absent", "callback", map[string]string{"XPAY_ORDERS_TABLE": "no1", "XPAY_EXPIRING_TABLE": "no2"}, []string{"no2", "no1"}},
 		{"everything at once", "login", map[string]string{"XPAY_ENV": "7", "XPAY_SEAL_SECRET": "absent", "XPAY_OFFER_ID": ""},
-			[]string{"XPAY_OFFER_ID is not set", "XPAY_SEAL_SECRET: the secret does not exist", "XPAY_ENV is 7"}},
+			[]string{"XPAY_OFFER_ID is not set", "XPAY_ENV must be 0", "XPAY_SEAL_SECRET: the secret does not exist"}},
 	} {
 		problems := refuses(t, s.function, c.env(s.change)...)
 		if len(problems) != len(s.named) {
@@ -115,7 +118,7 @@ func TestAWSThrottlesOnceAndNobodyNotices(t *testing.T) {
 // each answered with a clear error, and the same request is good once it is over.
 func TestAWSFailsForAWhileAndNothingIsLost(t *testing.T) {
 	t.Parallel()
-	for n, ill := range []*lambdatest.AWSError{
+	for _, ill := range []*lambdatest.AWSError{
 		lambdatest.Throttled,
 		{Code: "ExpiredTokenException", Message: "The security token included in the request is expired"},
 		{Code: "ResourceNotFoundException", Message: "Requested resource not found"},
@@ -156,7 +159,6 @@ func TestAWSFailsForAWhileAndNothingIsLost(t *testing.T) {
 			c.sim.DeliverDue(t.Context())
 			c.explained(id, 0)
 			c.explained(warm, 0)
-			_ = n
 		})
 	}
 }
@@ -239,23 +241,78 @@ func TestMalformedAndOversizedRequestsAreRefusedInOurWords(t *testing.T) {
 	}
 }
 
-// TestASlowWeChatDoesNotHoldThePush: the callback never calls WeChat, and the others answer in time when WeChat hangs.
+// TestAWeChatThatHangsIsAnsweredInTime: the callback never calls WeChat, and a poll gives up on it in time.
 func TestAWeChatThatHangsIsAnsweredInTime(t *testing.T) {
 	t.Parallel()
 	c := deploy(t, options{})
 	alice := c.login("oAlice")
 	id := alice.order("purchase-1")
-	for _, w := range c.wechat {
-		w.Break(func(lambdatest.Passing) lambdatest.Fault { return lambdatest.Fault{Hang: true} })
+	time.Sleep(3100 * time.Millisecond) // a poll asks WeChat when the last look is 3 s old
+	hung := 0
+	c.wechat["orders"].Break(func(lambdatest.Passing) lambdatest.Fault { hung++; return lambdatest.Fault{Hang: true} })
+	c.wechat["callback"].Break(func(lambdatest.Passing) lambdatest.Fault {
+		t.Error("the callback calls WeChat")
+		return lambdatest.Fault{}
+	})
+	start := time.Now()
+	if a := alice.poll(id); a.status != 200 || time.Since(start) > 5*time.Second {
+		t.Errorf("a poll is answered %s after %s", a, time.Since(start))
 	}
-	if a := alice.poll(id); a.status != 200 {
-		t.Errorf("a poll is answered %s", a)
+	if hung == 0 {
+		t.Error("the poll did not ask WeChat")
 	}
 	c.sim.DeliverDue(context.WithoutCancel(t.Context()))
-	for _, w := range c.wechat {
-		w.Break(nil)
-	}
+	c.wechat["orders"].Break(nil)
 	c.explained(id, 0)
+}
+
+// TestARotatedPushSecretServesTheFirstPush: the function runs with another secret than WeChat has, until it is put in.
+func TestARotatedPushSecretServesTheFirstPush(t *testing.T) {
+	t.Parallel()
+	c := deploy(t, options{})
+	value := func(token string) *string {
+		return aws.String(fmt.Sprintf(`{"tokens":[%q],"aesKeys":[%q]}`, token, aesKey))
+	}
+	id := c.vars["XPAY_PUSH_SECRET"]
+	put := func(token string) {
+		_, err := c.secrets.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: &id, SecretString: value(token)})
+		c.ok(err)
+	}
+	put("hunter2first")
+	put("hunter2second")
+	order := c.login("oAlice").order("purchase-1")
+	c.sim.DeliverDue(t.Context())
+	if v, _ := c.sim.Order(order); v.Pushes[0].Answered {
+		t.Fatal("a push with another token is believed")
+	}
+	time.Sleep(2100 * time.Millisecond) // a look just after the start is not repeated at once
+	put(pushToken)
+	c.push()
+	c.sim.DeliverDue(t.Context())
+	if v, _ := c.sim.Order(order); !v.Pushes[0].Answered || v.Pushes[0].Attempts != 2 {
+		t.Errorf("the first push after the rotation: %+v", v.Pushes[0])
+	}
+	c.explained(order, 0)
+}
+
+// TestAPaidPushOfAnUnknownOrderIsKeptForAPerson: it is evidence, and no order appears.
+func TestAPaidPushOfAnUnknownOrderIsKeptForAPerson(t *testing.T) {
+	t.Parallel()
+	c := deploy(t, options{})
+	sent, err := c.sim.SendPush(t.Context(), "xpay_goods_deliver_notify", json.RawMessage(`{"OpenId":"oAlice","OutTradeNo":"aaaaaaaaaaaaaaaaaaaaaaaaaa","Env":0,
+		"WeChatPayInfo":{"MchOrderNo":"m1","TransactionId":"4500000001","PaidTime":1772330400},
+		"GoodsInfo":{"ProductId":"vip_month","Quantity":1,"OrigPrice":1800,"ActualPrice":1800,"Attach":"v1.aaaaaaaaaaaaaaaaaaaaaaaaaa"}}`))
+	c.ok(err)
+	if sent.Answered {
+		t.Errorf("it is acknowledged: %+v", sent)
+	}
+	var reply struct {
+		Held []struct{ Number, Reason string }
+	}
+	c.call("GET", "/merchant/held", "", "Authorization", sigV4, "X-Amz-Date", "20260301T020000Z").into(t, 200, &reply)
+	if len(reply.Held) != 1 || reply.Held[0].Number != "aaaaaaaaaaaaaaaaaaaaaaaaaa" {
+		t.Errorf("held: %+v", reply.Held)
+	}
 }
 
 // TestTheCapturedEventsAreTaken runs every file of events/ through the function it is for. Nobody is logged in here and

@@ -117,8 +117,16 @@ func (s *Service) newOrder(ctx context.Context, id string, r CreateRequest) (Ord
 	}, nil
 }
 
-// checkLimits counts the user's open and recent orders among the newest ones.
+// checkLimits counts the user's open and recent orders among the newest ones. An order that is open is younger than
+// OpenFor: who has created fewer than CreatesPerMinute in that time is below both limits, and nothing need be read.
 func (s *Service) checkLimits(ctx context.Context, openID string) error {
+	n, err := s.Store.Count(ctx, userKey(s.Env, openID), KindOrder, s.now().Add(-OpenFor), min(CreatesPerMinute, OpenOrdersMax))
+	if err != nil {
+		return storeProblem(fmt.Errorf("count orders: %w", err))
+	}
+	if n < min(CreatesPerMinute, OpenOrdersMax) {
+		return nil
+	}
 	docs, _, err := s.Store.ByUser(ctx, userKey(s.Env, openID), KindOrder, store.Page{Limit: recentOrders})
 	if err != nil {
 		return storeProblem(fmt.Errorf("list orders: %w", err))

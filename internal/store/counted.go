@@ -7,10 +7,10 @@ import (
 )
 
 // Counts says how many calls were made, whatever came of them.
-type Counts struct{ Create, Get, Update, Due, ByUser, Find int }
+type Counts struct{ Create, Get, Update, Due, ByUser, Count, Find int }
 
 // Reads is the number of calls that cannot change anything.
-func (c Counts) Reads() int { return c.Get + c.Due + c.ByUser + c.Find }
+func (c Counts) Reads() int { return c.Get + c.Due + c.ByUser + c.Count + c.Find }
 
 // Writes is the number of calls that may change something.
 func (c Counts) Writes() int { return c.Create + c.Update }
@@ -61,6 +61,11 @@ func (c *Counted) Due(ctx context.Context, now time.Time, limit int) ([]Ref, err
 func (c *Counted) ByUser(ctx context.Context, user string, kind Kind, page Page) ([]Doc, string, error) {
 	c.count(&c.counts.ByUser)
 	return c.Store.ByUser(ctx, user, kind, page)
+}
+
+func (c *Counted) Count(ctx context.Context, user string, kind Kind, since time.Time, limit int) (int, error) {
+	c.count(&c.counts.Count)
+	return c.Store.Count(ctx, user, kind, since, limit)
 }
 
 func (c *Counted) Find(ctx context.Context, key string, page Page) ([]Doc, string, error) {

@@ -24,9 +24,9 @@ var ErrInjected = errors.New("injected store fault")
 
 // Call describes one call to a Plan.
 type Call struct {
-	Op    string // the method's name: "Create", "Get", "Update", "Due", "ByUser", "Find"
+	Op    string // the method's name: "Create", "Get", "Update", "Due", "ByUser", "Count", "Find"
 	N     int    // the how manieth call of this Faulty it is, from 1
-	ID    string // the document's id; the user of ByUser, the key of Find, "" for Due
+	ID    string // the document's id; the user of ByUser and Count, the key of Find, "" for Due
 	Write bool   // Create and Update
 }
 
@@ -99,6 +99,10 @@ func (f *Faulty) ByUser(ctx context.Context, user string, kind Kind, page Page) 
 		return partOf(f.Store.ByUser(ctx, user, kind, page))
 	})
 	return p.docs, p.next, err
+}
+
+func (f *Faulty) Count(ctx context.Context, user string, kind Kind, since time.Time, limit int) (int, error) {
+	return faulty(f, Call{Op: "Count", ID: user}, func() (int, error) { return f.Store.Count(ctx, user, kind, since, limit) })
 }
 
 func (f *Faulty) Find(ctx context.Context, key string, page Page) ([]Doc, string, error) {

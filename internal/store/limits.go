@@ -76,6 +76,14 @@ func CheckPage(page Page) (limit int, after Cursor, err error) {
 	return page.Limit, after, err
 }
 
+// CheckCount returns nil or ErrInvalid for a limit that Count does not take.
+func CheckCount(limit int) error {
+	if limit < 1 || limit > PageMax {
+		return invalid("counting to %d, from 1 to %d", limit, PageMax)
+	}
+	return nil
+}
+
 // CheckDue returns nil or ErrInvalid for a limit that Due does not take.
 func CheckDue(limit int) error {
 	if limit < 1 || limit > DueMax {

@@ -11,7 +11,7 @@
 //     lost on the way) succeeds if the first one happened and nobody wrote since; it is not a conflict with itself.
 //   - No document that the store returns carries a Stamp. Two writers who read the same version would otherwise both
 //     write with the stamp they read, and the loser would take the winner's write for its own.
-//   - Due, ByUser and Find may lag behind the writes by seconds: who acts on what they return reads the
+//   - Due, ByUser, Count and Find may lag behind the writes by seconds: who acts on what they return reads the
 //     document again and writes conditionally.
 //   - An error that is none of the sentinels below means that the outcome is unknown: the write may have happened, or
 //     may still happen when the context ended first, whole or not at all. Unknown tells them apart.
@@ -110,6 +110,9 @@ type Store interface {
 	// ByUser returns a user's documents of one kind, newest first, and the cursor of the next part ("" at the end).
 	// A part may be shorter than its limit, even empty, before the end: only the cursor says that it is the last.
 	ByUser(ctx context.Context, user string, kind Kind, page Page) ([]Doc, string, error)
+	// Count tells how many of a user's documents of one kind were created at since or later, at most limit (1 to PageMax). It
+	// does not read them, so it lags as ByUser does and may count those that have expired.
+	Count(ctx context.Context, user string, kind Kind, since time.Time, limit int) (int, error)
 	// Find returns the documents that carry a key, of all kinds, in parts as ByUser does.
 	Find(ctx context.Context, key string, page Page) ([]Doc, string, error)
 }

@@ -89,7 +89,7 @@ func TestEachFolderOfFunctionsIsAFunctionOfTheTemplateAndOfTheCode(t *testing.T)
 }
 
 // setByLambda is what nobody may set in a template.
-var setByLambda = []string{"AWS_REGION", "AWS_ACCESS_KEY_ID", "LAMBDA_TASK_ROOT", "AWS_LAMBDA_LOG_LEVEL"}
+var setByLambda = []string{"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "LAMBDA_TASK_ROOT", "AWS_LAMBDA_LOG_LEVEL"}
 
 // variables is what each must be set to.
 var variables = map[string]string{
@@ -233,19 +233,19 @@ func TestARoleReachesTheTablesAsItsFunctionDoes(t *testing.T) {
 	expiringIndex := func(name string) string { return "!Sub ${ExpiringTable.Arn}/index/" + name }
 	both := []string{orders, expiring}
 	template := read(t)
-	for folder, want := range map[string]struct{ writes, batches, asks []string }{
-		"createorder": {both, []string{orders}, []string{index("user")}},
-		"callback":    {both, nil, nil},
-		"refund":      {both, nil, nil},
-		"orders": {both, both, []string{index("user"), index("key1"), index("key2"), index("key3"), index("key4"),
+	for folder, want := range map[string]struct{ puts, updates, batches, asks []string }{
+		"createorder": {both, both, []string{orders}, []string{index("user")}},
+		"callback":    {[]string{expiring}, []string{orders}, nil, nil}, // evidence is put once, an order is never made
+		"refund":      {[]string{expiring}, both, nil, nil},
+		"orders": {[]string{expiring}, both, both, []string{index("user"), index("key1"), index("key2"), index("key3"), index("key4"),
 			expiringIndex("key1"), expiringIndex("key2"), expiringIndex("key3"), expiringIndex("key4")}},
-		"login":     {[]string{expiring}, nil, nil},
-		"reconcile": {both, nil, nil},
-		"sweep":     {nil, nil, []string{index("due"), expiringIndex("due")}},
+		"login":     {[]string{expiring}, []string{expiring}, nil, nil},
+		"reconcile": {[]string{expiring}, both, nil, nil},
+		"sweep":     {nil, nil, nil, []string{index("due"), expiringIndex("due")}},
 	} {
 		allowed := permissions(t, template, functions(t, template)[folder])
 		for action, resources := range map[string][]string{
-			"dynamodb:PutItem": want.writes, "dynamodb:UpdateItem": want.writes,
+			"dynamodb:PutItem": want.puts, "dynamodb:UpdateItem": want.updates,
 			"dynamodb:BatchGetItem": want.batches, "dynamodb:Query": want.asks,
 		} {
 			if diff := cmp.Diff(resources, allowed[action]); diff != "" {

@@ -30,6 +30,9 @@ type Tables struct {
 
 // Store is a store.Store. It is safe for concurrent use and holds nothing that needs closing.
 type Store struct {
+	// Malformed is told of an item that a list had to leave out: something else has written it. nil: nobody is.
+	Malformed func(context.Context, error)
+
 	client *dynamodb.Client
 	tables Tables
 	now    func() time.Time

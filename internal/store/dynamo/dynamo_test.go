@@ -102,6 +102,7 @@ func TestEachCallSendsFewRequests(t *testing.T) {
 		{"the indexes learn of it without us", settled, nil, nil},
 		{"due asks each shard of each table", w.due(), nil, map[string]int{"Query": 8}},
 		{"a user's documents are a query and a read", w.byUser("alice"), nil, map[string]int{"Query": 1, "BatchGetItem": 1}},
+		{"a count is a query", func() error { _, err := w.store.Count(t.Context(), "alice", "order", start, 10); return err }, nil, map[string]int{"Query": 1}},
 		{"a user without documents is a query", w.byUser("bob"), nil, map[string]int{"Query": 1}},
 		{"find asks each slot of each table", w.find("key"), nil, map[string]int{"Query": 8, "BatchGetItem": 1}},
 		{"find of nothing reads nothing", w.find("other"), nil, map[string]int{"Query": 8}},

@@ -73,6 +73,27 @@ func (s *Store) ByUser(ctx context.Context, user string, kind store.Kind, page s
 	return s.list(ctx, queries, limit, func(d store.Doc) bool { return d.User == user && d.Kind() == kind })
 }
 
+// Count: see store.Store. It is one query of the index, whose entries are not sent.
+func (s *Store) Count(ctx context.Context, user string, kind store.Kind, since time.Time, limit int) (int, error) {
+	if err := store.CheckCount(limit); err != nil || user == "" || !storable(store.Doc{ID: string(kind) + "/x", User: user}) {
+		return 0, err
+	}
+	table := s.tableOf(kind)
+	out, err := s.client.Query(ctx, &dynamodb.QueryInput{
+		TableName:                 &table,
+		IndexName:                 aws.String("user"),
+		KeyConditionExpression:    aws.String("#pk = :pk AND #sk >= :since"),
+		ExpressionAttributeNames:  map[string]string{"#pk": attrUser, "#sk": attrMade},
+		ExpressionAttributeValues: item{":pk": text(userKey(kind, user)), ":since": text(placeOf(since, ""))},
+		Select:                    types.SelectCount,
+		Limit:                     aws.Int32(int32(limit)),
+	})
+	if err != nil {
+		return 0, s.failed("query the index user", table, err)
+	}
+	return int(out.Count), nil
+}
+
 // Find: see store.Store. It asks the index of each slot of each table.
 func (s *Store) Find(ctx context.Context, key string, page store.Page) ([]store.Doc, string, error) {
 	limit, after, err := store.CheckPage(page)
@@ -167,6 +188,7 @@ func (s *Store) query(ctx context.Context, q query, limit int) (entries []entry,
 }
 
 // read returns the documents of up to store.PageMax entries. A document that was created anew since has another place.
+// A malformed item is left out, so that it holds up no other.
 func (s *Store) read(ctx context.Context, entries []entry) (map[entry]store.Doc, error) {
 	docs := map[entry]store.Doc{}
 	unread := s.request(entries)
@@ -179,11 +201,11 @@ func (s *Store) read(ctx context.Context, entries []entry) (map[entry]store.Doc,
 			return nil, s.failed("read documents", strings.Join(s.bothTables(), " or "), err)
 		}
 		for _, it := range slices.Concat(slices.Collect(maps.Values(out.Responses))...) {
-			doc, err := docOf(it)
-			if err != nil {
-				return nil, err
+			if doc, err := docOf(it); err == nil {
+				docs[entry{place: placeOf(doc.Created, doc.ID), id: doc.ID}] = doc
+			} else if s.Malformed != nil {
+				s.Malformed(ctx, err)
 			}
-			docs[entry{place: placeOf(doc.Created, doc.ID), id: doc.ID}] = doc
 		}
 		unread = out.UnprocessedKeys
 	}

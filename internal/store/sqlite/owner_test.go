@@ -183,7 +183,7 @@ func TestPurgeForgetsWhatHasExpired(t *testing.T) {
 func TestEveryListIsReadFromAnIndex(t *testing.T) {
 	s := newTest(t)
 	for name, query := range map[string]string{
-		"get": queryGet, "due": queryDue, "by user": queryByUser, "find": queryFind, "update": queryUpdate, "forget": queryForget,
+		"get": queryGet, "due": queryDue, "by user": queryByUser, "count": queryCount, "find": queryFind, "update": queryUpdate, "forget": queryForget,
 	} {
 		rows, err := s.conn.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
 		plan, err := collect(rows, err, func(row scanner) (step string, err error) {

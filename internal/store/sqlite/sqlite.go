@@ -49,7 +49,7 @@ type Store struct {
 	readers *sql.DB
 	conn    *sql.Conn // the only one that writes; the owner's
 
-	get, due, byUser, find                                  *sql.Stmt // on readers
+	get, due, byUser, count, find                           *sql.Stmt // on readers
 	begin, commit, rollback, stored, create, update, forget *sql.Stmt // on conn
 
 	toClose []io.Closer // in the order of opening. A statement of a Conn must be closed, or its file stays open

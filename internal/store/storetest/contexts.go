@@ -25,6 +25,7 @@ func endedContext(s *suite) {
 		"get":     func() error { _, err := s.Store.Get(ctx, "order/a"); return err },
 		"update":  func() error { _, err := s.Store.Update(ctx, changed); return err },
 		"due":     func() error { _, err := s.Store.Due(ctx, s.now, 1); return err },
+		"count":   func() error { _, err := s.Store.Count(ctx, "alice", "order", s.now, 1); return err },
 		"by user": func() error { _, _, err := s.Store.ByUser(ctx, "alice", "order", store.Page{}); return err },
 		"find":    func() error { _, _, err := s.Store.Find(ctx, "key", store.Page{}); return err },
 	} {

@@ -11,7 +11,7 @@ import (
 var limits = []test{
 	{"a document that breaks a limit is refused and nothing written", docLimits},
 	{"a page or cursor that breaks a limit is refused", pageLimits},
-	{"a due limit out of bounds is refused", dueLimits},
+	{"a due or count limit out of bounds is refused", dueLimits},
 	{"an id, user or key that breaks a limit is in no store", overlongReads},
 }
 
@@ -76,6 +76,10 @@ func pageLimits(s *suite) {
 func dueLimits(s *suite) {
 	for _, limit := range []int{-1, 0, store.DueMax + 1} {
 		_, err := s.Store.Due(s.Context(), s.now, limit)
+		s.wantErr(err, store.ErrInvalid)
+	}
+	for _, limit := range []int{-1, 0, store.PageMax + 1} {
+		_, err := s.Store.Count(s.Context(), "alice", "order", s.now, limit)
 		s.wantErr(err, store.ErrInvalid)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/store"
@@ -16,6 +17,7 @@ var lists = []test{
 	{"a user's documents come newest first", byUserOrder},
 	{"a user sees one kind and nobody else's", byUserApart},
 	{"a document can change its user", byUserMoves},
+	{"a user's documents of a kind are counted since a time, up to a limit", counting},
 	{"paging neither skips nor repeats while documents arrive", pagingWhileWriting},
 	{"documents with equal times page without skip or repeat", pagingTies},
 	{"a page without limit has at most the default", pageDefault},
@@ -102,6 +104,37 @@ func byUserApart(s *suite) {
 	s.wantByUser("bob", "order", "order/b")
 	s.wantByUser("bob", "token")
 	s.wantByUser("", "order")
+}
+
+func counting(s *suite) {
+	for i := range 5 {
+		s.createFor("alice", fmt.Sprintf("order/%d", i), s.at(i))
+	}
+	s.createFor("alice", "token/a", s.at(9))
+	s.createFor("bob", "order/b", s.at(9))
+	s.createFor("", "order/c", s.at(9))
+	for _, c := range []struct {
+		user        string
+		kind        store.Kind
+		since       time.Time
+		limit, want int
+	}{
+		{"alice", "order", s.at(-100), store.PageMax, 5},
+		{"alice", "order", time.UnixMilli(0), 3, 3},
+		{"alice", "order", s.at(2), 100, 3},
+		{"alice", "order", s.at(2).Add(time.Millisecond), 100, 2},
+		{"alice", "order", s.at(4), 1, 1},
+		{"alice", "order", s.at(5), 100, 0},
+		{"alice", "token", s.at(0), 100, 1},
+		{"bob", "order", s.at(0), 100, 1},
+		{"", "order", s.at(0), 100, 0},
+		{"alic", "order", s.at(0), 100, 0},
+		{strings.Repeat("x", 5000), "order", s.at(0), 100, 0},
+	} {
+		s.soon(fmt.Sprintf("%s's %s since %s", c.user, c.kind, c.since), c.want, func() (any, error) {
+			return s.Store.Count(s.Context(), c.user, c.kind, c.since, c.limit)
+		})
+	}
 }
 
 func byUserMoves(s *suite) {
