@@ -17,6 +17,9 @@ type Setting struct {
 	ReadBy   func(Function) bool // nil: by every function
 }
 
+// SetByLambda reports whether Lambda sets the variable itself, so that nobody else may.
+func (s Setting) SetByLambda() bool { return !strings.HasPrefix(s.Name, "XPAY_") && s.Name != setEndpoint }
+
 // Names of the variables.
 const (
 	setAppID     = "XPAY_APP_ID"
