@@ -18,7 +18,9 @@ type Setting struct {
 }
 
 // SetByLambda reports whether Lambda sets the variable itself, so that nobody else may.
-func (s Setting) SetByLambda() bool { return !strings.HasPrefix(s.Name, "XPAY_") && s.Name != setEndpoint }
+func (s Setting) SetByLambda() bool {
+	return !strings.HasPrefix(s.Name, "XPAY_") && s.Name != setEndpoint
+}
 
 // Names of the variables.
 const (
