@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 )
@@ -16,7 +17,9 @@ type request struct {
 	query        url.Values
 	body         []byte
 	tooLong      bool
-	chunked      bool // no Content-Length: answered HTTP 412, spec 4.0
+	ip           netip.Addr // of the peer; the zero Addr when there is no connection
+	origin       string     // scheme and host by which the caller reached the simulator
+	chunked      bool       // no Content-Length: answered HTTP 412, spec 4.0
 }
 
 // refusal is an error answer. Status other than 0 is an HTTP status without a body.
@@ -45,15 +48,31 @@ func (s *Sim) api(play player) http.HandlerFunc {
 }
 
 func readRequest(r *http.Request) (request, error) {
-	in := request{method: r.Method, path: r.URL.Path, query: r.URL.Query()}
+	in := request{method: r.Method, path: r.URL.Path, query: r.URL.Query(), origin: origin(r)}
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		in.ip = peer.Addr().Unmap()
+	}
 	if r.Body == nil {
 		return in, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, bodyBytesMax+1))
+	limit := int64(bodyBytesMax)
+	if in.path == uploadPath {
+		limit = uploadBodyBytesMax
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	in.body = body
-	in.tooLong = len(body) > bodyBytesMax
+	in.tooLong = int64(len(body)) > limit
 	in.chunked = r.ContentLength < 0 || r.ContentLength == 0 && len(body) > 0
 	return in, err
+}
+
+// origin is where r came to, for URLs that the simulator gives out. A client without sockets may leave the scheme in.
+func origin(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil || r.URL.Scheme == "https" {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
 }
 
 // outcome is what leaves: an answer, or the trouble that a fault ordered.
@@ -70,6 +89,9 @@ func (s *Sim) act(in request, play player) outcome {
 	f, no := s.fateBefore(in.path)
 	if f != fateAnswer {
 		return outcome{fate: f, status: http.StatusInternalServerError}
+	}
+	if no == nil {
+		no = s.admit(in)
 	}
 	var answer any
 	if no == nil {

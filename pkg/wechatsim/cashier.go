@@ -103,13 +103,18 @@ func (s *Sim) checkOffer(r PaymentRequest, d *signData) PaymentResult {
 
 // checkGoods checks the product and fixes the price.
 func (s *Sim) checkGoods(r PaymentRequest, d *signData) PaymentResult {
+	if r.Mode == modeCoin && s.faults.Coins.Unpublished {
+		return failed(-15009, "the coin is not published")
+	}
 	if r.Mode == modeCoin {
 		d.price, d.actual = s.cfg.CoinFen, s.cfg.CoinFen
 		return d.checkTotal()
 	}
-	price, published := s.goods[d.product]
+	price, recent := s.price(d.env, d.product)
 	switch {
-	case !published:
+	case recent:
+		return failed(-15014, "COIN_OR_PRODUCT_ID_CREATED_IN_RECENTLY")
+	case price == 0:
 		return failed(-15010, "PRODUCT_ID_NOT_PUBLISH")
 	case d.price != price:
 		return failed(-15013, "GOODS_PRICE_INVALID")

@@ -109,6 +109,26 @@ func (c *chance) consoleRefundID(t time.Time) string {
 	return "MP" + inChina(t).Format("060102150405") + c.digits(12)
 }
 
+func (c *chance) withdrawID(t time.Time) string {
+	return "VPW" + inChina(t).Format("060102150405") + c.digits(9)
+}
+
+func (c *chance) billID(t time.Time) string {
+	return "AFB" + inChina(t).Format("060102150405") + c.digits(9)
+}
+
+func (c *chance) fundID(t time.Time) string {
+	return "AF" + inChina(t).Format("20060102") + c.digits(10)
+}
+
+func (c *chance) logID(t time.Time) string {
+	return "LOG" + inChina(t).Format("060102150405") + c.digits(9)
+}
+
+func (c *chance) appleOrderNo(t time.Time) string {
+	return "AS" + inChina(t).Format("060102150405") + c.digits(12)
+}
+
 func (c *chance) complaintID(t time.Time) string {
 	return "2002018" + inChina(t).Format("20060102") + c.digits(12)
 }

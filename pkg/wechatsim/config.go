@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -32,6 +34,16 @@ type Config struct {
 
 	Released    bool          // a released mini-program: env 1 is refused with -15011
 	RefundDelay time.Duration // from refund_order to its push and final state; 0 means 3 s
+
+	WithdrawDelay time.Duration  // from create_withdraw_order to its end; 0 means 3 s
+	ChargeDelay   time.Duration  // from submit_subscribe_pay_order to its push; 0 means 3 s
+	Subscriptions map[string]int // which of the goods are subscriptions: their periods of 7, 31, 93 or 372 days
+
+	GoodsTaskDelay time.Duration // from start_upload_goods or start_publish_goods to its end; 0 means 5 s
+	PublishDelay   time.Duration // from there until a new product can be sold (-15014 before); 0 means 10 minutes
+	SensitiveWords []string      // goods whose name, remark or item_url has one are refused with 268490007
+	BillDelay      time.Duration // how long bills and exports are being made; 0 means 10 s
+	AllowedIPs     AllowedIPs    // who may fetch tokens; empty: everybody
 }
 
 // Goods is one published product (道具).
@@ -53,6 +65,11 @@ func (c Config) withDefaults() Config {
 	c.CoinFen = orElse(c.CoinFen, coinFenUnset)
 	c.OriginalID = orElse(c.OriginalID, originalIDDef)
 	c.RefundDelay = orElse(c.RefundDelay, refundDelayDefault)
+	c.WithdrawDelay = orElse(c.WithdrawDelay, withdrawDelayDefault)
+	c.ChargeDelay = orElse(c.ChargeDelay, chargeDelayDefault)
+	c.GoodsTaskDelay = orElse(c.GoodsTaskDelay, goodsTaskDefault)
+	c.PublishDelay = orElse(c.PublishDelay, publishDelayDefault)
+	c.BillDelay = orElse(c.BillDelay, billDelayDefault)
 	c.Push.Format = orElse(c.Push.Format, "xml")
 	c.Push.Mode = orElse(c.Push.Mode, "plain")
 	if c.Transport == nil {
@@ -85,6 +102,21 @@ func (c Config) check() error {
 	}
 	bad(c.CoinFen < 0, "Config.CoinFen is negative")
 	bad(c.RefundDelay < 0, "Config.RefundDelay is negative")
+	bad(c.WithdrawDelay < 0, "Config.WithdrawDelay is negative")
+	bad(c.ChargeDelay < 0, "Config.ChargeDelay is negative")
+	for _, id := range slices.Sorted(maps.Keys(c.Subscriptions)) {
+		known := slices.Contains([]int{7, 31, 93, 372}, c.Subscriptions[id])
+		bad(!known, "Config.Subscriptions[%q] is none of 7, 31, 93, 372 days", id)
+	}
+	bad(c.GoodsTaskDelay < 0, "Config.GoodsTaskDelay is negative")
+	bad(c.PublishDelay < 0, "Config.PublishDelay is negative")
+	bad(c.BillDelay < 0, "Config.BillDelay is negative")
+	for i, word := range c.SensitiveWords {
+		bad(word == "", "Config.SensitiveWords[%d] is empty", i)
+	}
+	if err := c.AllowedIPs.check(); err != nil {
+		bad(true, "Config.AllowedIPs: %w", err)
+	}
 	return errors.Join(append(errs, checkGoods(c.Goods), c.Push.check())...)
 }
 

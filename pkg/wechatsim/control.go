@@ -162,8 +162,8 @@ func (s *Sim) controlConsoleRefund(_ context.Context, in struct {
 	return okOut{true}, s.ConsoleRefund(in.OutTradeNo, in.RefundFee)
 }
 
-func (s *Sim) controlComplaint(_ context.Context, in struct{ OutTradeNo, Detail string }) (any, error) {
-	id, err := s.Complain(in.OutTradeNo, in.Detail)
+func (s *Sim) controlComplaint(_ context.Context, in ComplaintRequest) (any, error) {
+	id, err := s.FileComplaint(in)
 	return map[string]string{"complaintId": id}, err
 }
 
@@ -196,6 +196,36 @@ func (s *Sim) controlOrder(w http.ResponseWriter, r *http.Request) {
 	writeControl(w, v, nil)
 }
 
+// controlCoins shows a user's coins in env 0, or in the sandbox with ?env=1.
+func (s *Sim) controlCoins(w http.ResponseWriter, r *http.Request) {
+	env, ok := map[string]int{"": 0, "0": 0, "1": 1}[r.URL.Query().Get("env")]
+	if !ok {
+		writeControl(w, nil, fmt.Errorf("env is neither 0 nor 1: %w", ErrInput))
+		return
+	}
+	writeControl(w, s.Coins(r.PathValue("openid"), env), nil)
+}
+
+func (s *Sim) controlGoods(context.Context, nothing) (any, error) {
+	return map[string]any{"goods": s.UploadedGoods()}, s.kept()
+}
+
+func (s *Sim) controlShowQuotas(context.Context, nothing) (any, error) { return s.Quotas(), nil }
+
+func (s *Sim) controlSetQuota(_ context.Context, in struct {
+	Path string
+	Quota
+}) (any, error) {
+	if err := s.SetQuota(in.Path, in.Quota); err != nil {
+		return nil, err
+	}
+	return s.Quotas(), nil
+}
+
+func (s *Sim) controlAllowedIPs(_ context.Context, in AllowedIPs) (any, error) {
+	return okOut{true}, s.SetAllowedIPs(in)
+}
+
 func (s *Sim) controlShowFaults(context.Context, nothing) (any, error) { return s.Faults(), nil }
 
 // controlSetFaults merges: what the body names changes, the rest stays; an api path is replaced as a whole.
@@ -211,21 +241,10 @@ func (s *Sim) controlSetFaults(_ context.Context, in map[string]json.RawMessage)
 	if err := unmarshalStrict(mustJSON(in), &f); err != nil {
 		return nil, err
 	}
-	if err := f.check(); err != nil {
+	if err := s.SetFaults(f); err != nil {
 		return nil, err
 	}
-	s.SetFaults(f)
-	return s.Faults(), s.kept()
-}
-
-func (f Faults) check() error {
-	if p := f.Orders.ActualPrice; p != "" && p != "total" && p != "unit" {
-		return fmt.Errorf("orders.actualPrice is neither total nor unit: %w", ErrInput)
-	}
-	if f.Orders.Coupon < 0 || f.Push.Delay < 0 || f.Orders.StatusFlap < 0 {
-		return fmt.Errorf("coupon, delay and statusFlap are not negative: %w", ErrInput)
-	}
-	return nil
+	return s.Faults(), nil
 }
 
 func (s *Sim) controlShowClock(context.Context, nothing) (any, error) {

@@ -9,6 +9,11 @@ const (
 	eventRefund    = "xpay_refund_notify"
 	eventComplaint = "xpay_complaint_notify"
 	eventQuestion  = "xpay_subscribe_ios_refund_query_notify"
+	eventSigning   = "xpay_subscribe_signing_result_notify" // signing and its end, Android and HarmonyOS
+	eventPayFail   = "xpay_subscribe_pay_fail_notify"
+	eventAppleSign = "xpay_apple_subscribe_signing_result_notify"
+	eventAppleEnd  = "xpay_apple_subscribe_unsigning_result_notify"
+	eventRisk      = "xpay_wxpay_callback_notify"
 )
 
 // render makes the event of p as it is now; RetryTimes counts from 0.
@@ -22,6 +27,11 @@ func (s *Sim) render(p *push) []field {
 		return append(s.envelope(officialFrom, p), s.complaintEvent(p)...)
 	case eventQuestion:
 		return append(s.envelope("", p), s.questionEvent(p)...)
+	case eventPayFail:
+		return append(s.envelope(officialFrom, p), field{"OpenId", p.order.OpenID})
+	}
+	if t := s.topic(p.About); t != nil {
+		return s.topicEvent(t, p)
 	}
 	panic("wechatsim: unknown event " + p.Event)
 }
@@ -54,7 +64,8 @@ func (s *Sim) paidEvent(p *push) []field {
 	if p.Event == eventCoin {
 		return append(f, field{"CoinInfo", info})
 	}
-	return append(f, field{"GoodsInfo", append([]field{{"ProductId", o.Product}}, info...)})
+	f = append(f, field{"GoodsInfo", append([]field{{"ProductId", o.Product}}, info...)})
+	return append(f, s.appleSubscription(o)...)
 }
 
 // refundEvent: spec 7.4. There is no Env; Attach and WxTransactionId are Apple's only.
@@ -81,7 +92,7 @@ func (s *Sim) complaintEvent(p *push) []field {
 	pay := p.order.Payments[p.Index]
 	return []field{
 		{"OpenId", p.order.OpenID}, {"WxOrderId", pay.WxID}, {"MchOrderId", p.order.No},
-		{"TransactionId", pay.Txn}, {"ComplaintId", p.Ref}, {"ComplaintDetail", p.Note},
+		{"TransactionId", pay.Txn}, {"ComplaintId", p.Ref}, {"ComplaintDetail", s.complaints.get(p.Ref).Detail},
 		{"ComplaintTime", p.Queued.unix()}, {"RetryTimes", int64(p.Attempts)}, {"RequestId", "req-" + strconv.FormatInt(p.Seq, 10)},
 	}
 }

@@ -1,8 +1,11 @@
 package wechatsim
 
 import (
+	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,6 +15,11 @@ type Faults struct {
 	Push   PushFaults          `json:"push"`
 	API    map[string]APIFault `json:"api,omitempty"` // by path, such as "/xpay/refund_order"
 	Orders OrderFaults         `json:"orders"`
+	Coins  CoinFaults          `json:"coins"`
+	Goods  GoodsFaults         `json:"goods"`
+	Bills  BillFaults          `json:"bills"`
+
+	Service ServiceFaults `json:"service"`
 }
 
 // PushFaults are troubles on the way to the receiver.
@@ -62,6 +70,42 @@ type OrderFaults struct {
 	OmitFields             []string `json:"omitFields,omitempty"`             // names left out of query_order answers
 }
 
+// CoinFaults change how coins behave.
+type CoinFaults struct {
+	Unpublished       bool     `json:"unpublished,omitempty"`       // 268490008, and -15009 at the cashier
+	CreditDelay       Duration `json:"creditDelay,omitzero"`        // bought coins count so long after the payment
+	BalanceLag        Duration `json:"balanceLag,omitzero"`         // query_user_balance shows what was so long ago
+	PaidFirst         bool     `json:"paidFirst,omitempty"`         // spends take bought coins before gift coins
+	CancelInParts     bool     `json:"cancelInParts,omitempty"`     // one spend may be taken back more than once
+	FirstSaveAsNumber bool     `json:"firstSaveAsNumber,omitempty"` // first_save_flag is 0 or 1
+}
+
+// GoodsFaults change how the tasks of the goods APIs end.
+type GoodsFaults struct {
+	UploadFails    int  `json:"uploadFails,omitempty"`    // uploads started that end in failure
+	PublishFails   int  `json:"publishFails,omitempty"`   // publications started that end in failure
+	TasksHang      bool `json:"tasksHang,omitempty"`      // no task ends while set
+	UploadReplaces bool `json:"uploadReplaces,omitempty"` // an upload of an id that exists changes its development version
+}
+
+// BillFaults change how bills and exports are made.
+type BillFaults struct {
+	NeverReady  bool `json:"neverReady,omitempty"`  // nothing gets ready while set
+	EmptyURL    bool `json:"emptyURL,omitempty"`    // a bill that is not ready answers 0 and an empty url, not 268490011
+	ExportFails int  `json:"exportFails,omitempty"` // exports started that end in failure
+}
+
+// ServiceFaults change how withdrawals, advert funds, complaints, subscriptions and punishments behave.
+type ServiceFaults struct {
+	WithdrawFails          int      `json:"withdrawFails,omitempty"`          // withdrawals started that end in 3
+	WithdrawRepeatRefused  bool     `json:"withdrawRepeatRefused,omitempty"`  // a repeated withdraw_no answers 268490002
+	FundsBillFails         int      `json:"fundsBillFails,omitempty"`         // transfers of advert money that end in 2
+	ComplaintListLag       int      `json:"complaintListLag,omitempty"`       // of each complaint: lists it is missing from
+	ChargeFails            int      `json:"chargeFails,omitempty"`            // charges accepted that fail
+	AppleQueryLag          Duration `json:"appleQueryLag,omitzero"`           // Apple contracts show changes so much later
+	RelateLimitationsArray bool     `json:"relateLimitationsArray,omitempty"` // relate_limitations is an array
+}
+
 // Duration is a time.Duration that is written as text, such as "30m".
 type Duration time.Duration
 
@@ -79,12 +123,52 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	return err
 }
 
-// SetFaults replaces all faults.
-func (s *Sim) SetFaults(f Faults) {
+// SetFaults replaces all faults. It fails with ErrInput, and changes nothing, when a count or a time is negative or a
+// switch has no such position; and when the journal failed.
+func (s *Sim) SetFaults(f Faults) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = f.clone()
 	s.record(kindFaults, &s.faults)
+	return s.journalErr
+}
+
+// check refuses what no fault can mean.
+func (f Faults) check() error {
+	if p := f.Orders.ActualPrice; p != "" && p != "total" && p != "unit" {
+		return fmt.Errorf("orders.actualPrice is neither total nor unit: %w", ErrInput)
+	}
+	if name := negative(reflect.ValueOf(f), "faults"); name != "" {
+		return fmt.Errorf("%s is negative, and counts and times are not: %w", name, ErrInput)
+	}
+	return nil
+}
+
+// negative names the first number in v below zero; only an errcode may be.
+func negative(v reflect.Value, name string) string {
+	switch v.Kind() {
+	case reflect.Int, reflect.Int64:
+		if v.Int() < 0 && !strings.HasSuffix(name, ".errcode") {
+			return name
+		}
+	case reflect.Map:
+		for _, key := range slices.Sorted(maps.Keys(v.Interface().(map[string]APIFault))) {
+			if bad := negative(v.MapIndex(reflect.ValueOf(key)), name+"["+key+"]"); bad != "" {
+				return bad
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			if bad := negative(v.Field(i), name+"."+tag); bad != "" {
+				return bad
+			}
+		}
+	}
+	return ""
 }
 
 // Faults answers the faults in force, with the counts that are left.

@@ -15,14 +15,33 @@ import (
 
 // Kinds of journal lines. A line holds the whole new record, so the last line of a record wins.
 const (
-	kindOrder  = "order"
-	kindUser   = "user"
-	kindCode   = "code"
-	kindToken  = "token"
-	kindPush   = "push"
-	kindClock  = "clock"
-	kindFaults = "faults"
-	kindTorn   = "torn" // the line before this one was cut off by a crash
+	kindOrder   = "order"
+	kindUser    = "user"
+	kindCode    = "code"
+	kindToken   = "token"
+	kindPush    = "push"
+	kindClock   = "clock"
+	kindFaults  = "faults"
+	kindCoins   = "coins"   // one entry
+	kindTask    = "task"    // of the goods APIs
+	kindBill    = "bill"    // a daily bill being made
+	kindExport  = "export"  // a start_download_order
+	kindFile    = "file"    // a URL that was given out
+	kindMeter   = "meter"   // a quota and its counts
+	kindCleared = "cleared" // clear_quota calls of the month
+	kindAllowed = "allowed" // the IP allow list
+	kindTorn    = "torn"    // the line before this one was cut off by a crash
+)
+
+// Kinds of the lines of services.
+const (
+	kindContract  = "contract"
+	kindCase      = "case"     // of risk control
+	kindWithdraw  = "withdraw" // one withdrawal
+	kindComplaint = "complaint"
+	kindUpload    = "upload"  // a picture for a complaint
+	kindAccount   = "account" // an advert account
+	kindFund      = "fund"    // an advert fund with its bills
 )
 
 // line is the envelope of every journal line.
@@ -84,7 +103,49 @@ func (s *Sim) snapshot() []byte {
 			b.Write(s.line(kindPush, p))
 		}
 	}
+	s.snapshotServices(&b)
+	s.snapshotCoinsAndGoods(&b)
+	s.snapshotFilesAndQuotas(&b)
 	return b.Bytes()
+}
+
+func (s *Sim) snapshotServices(b *bytes.Buffer) {
+	s.contracts.snapshot(s, kindContract, b)
+	s.cases.snapshot(s, kindCase, b)
+	s.topics(func(_ string, t *topic) {
+		for _, p := range t.pushes {
+			b.Write(s.line(kindPush, p))
+		}
+	})
+	s.withdraws.snapshot(s, kindWithdraw, b)
+	s.complaints.snapshot(s, kindComplaint, b)
+	s.uploads.snapshot(s, kindUpload, b)
+	s.accounts.snapshot(s, kindAccount, b)
+	s.funds.snapshot(s, kindFund, b)
+}
+
+func (s *Sim) snapshotCoinsAndGoods(b *bytes.Buffer) {
+	for _, e := range s.coins.all {
+		b.Write(s.line(kindCoins, e))
+	}
+	for _, t := range s.tasks {
+		b.Write(s.line(kindTask, t))
+	}
+}
+
+func (s *Sim) snapshotFilesAndQuotas(b *bytes.Buffer) {
+	s.files.bills.snapshot(s, kindBill, b)
+	s.files.exports.snapshot(s, kindExport, b)
+	for _, key := range slices.Sorted(maps.Keys(s.files.links)) {
+		b.Write(s.line(kindFile, s.files.links[key]))
+	}
+	for _, path := range slices.Sorted(maps.Keys(s.meters)) {
+		b.Write(s.line(kindMeter, s.meters[path]))
+	}
+	b.Write(s.line(kindCleared, s.cleared))
+	if s.allowed != nil {
+		b.Write(s.line(kindAllowed, s.allowed))
+	}
 }
 
 // Restore replays a journal into a Sim that was just made. A torn last line is ignored; any other damage is an error
@@ -104,7 +165,7 @@ func (s *Sim) Restore(r io.Reader) error {
 func (s *Sim) restore(r io.Reader) (instant, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.restored || len(s.users) > 0 || len(s.created) > 0 {
+	if s.restored || len(s.users) > 0 || len(s.created) > 0 || len(s.tasks) > 0 {
 		return 0, errors.New("it works once, on a fresh simulator")
 	}
 	s.restored = true
@@ -196,7 +257,88 @@ func (s *Sim) apply(l line) error {
 		s.offset = c.Offset
 		return err
 	}
+	return s.applyMore(l)
+}
+
+// applyMore puts back coins, goods, bills and quotas.
+func (s *Sim) applyMore(l line) error {
+	switch l.Kind {
+	case kindCoins:
+		return put(l.Value, s.coins.add)
+	case kindTask:
+		return s.applyTask(l.Value)
+	case kindBill:
+		return put(l.Value, func(b *bill) { s.files.bills.put(b.key(), b) })
+	case kindExport:
+		return put(l.Value, func(t *exportTask) { s.files.exports.put(t.ID, t) })
+	case kindFile:
+		return put(l.Value, func(f *billFile) { s.files.links[f.Key] = f })
+	case kindMeter:
+		return put(l.Value, func(m *meter) { s.meters[m.Path] = m })
+	case kindCleared:
+		return json.Unmarshal(l.Value, &s.cleared)
+	case kindAllowed:
+		return put(l.Value, func(a *AllowedIPs) { s.allowed = a })
+	}
+	return s.applyService(l)
+}
+
+// applyService puts back contracts, cases, withdrawals, complaints and advert funds.
+func (s *Sim) applyService(l line) error {
+	switch l.Kind {
+	case kindContract:
+		return put(l.Value, func(c *contract) {
+			if old := s.contracts.get(c.Key); old != nil {
+				c.pushes = old.pushes
+			}
+			s.contracts.put(c.Key, c)
+		})
+	case kindCase:
+		return put(l.Value, func(c *punishment) {
+			if old := s.cases.get(c.CaseID); old != nil {
+				c.pushes = old.pushes
+			}
+			s.cases.put(c.CaseID, c)
+		})
+	case kindWithdraw:
+		return put(l.Value, func(w *withdrawal) { s.withdraws.put(w.No, w) })
+	case kindComplaint:
+		return s.applyComplaint(l.Value)
+	case kindUpload:
+		return put(l.Value, func(u *upload) { s.uploads.put(u.ID, u) })
+	case kindAccount:
+		return put(l.Value, func(a *AdvertAccount) { s.accounts.put(accountKey(a.UID), a) })
+	case kindFund:
+		return put(l.Value, func(a *advertFund) { s.funds.put(a.ID, a) })
+	}
 	return fmt.Errorf("unknown kind %q", l.Kind)
+}
+
+// put reads one record and gives it to its place.
+func put[T any](v json.RawMessage, place func(*T)) error {
+	record := new(T)
+	if err := json.Unmarshal(v, record); err != nil {
+		return err
+	}
+	place(record)
+	return nil
+}
+
+// applyTask puts a task back; the line of its end replaces the line of its start.
+func (s *Sim) applyTask(v json.RawMessage) error {
+	t := &goodsTask{}
+	if err := json.Unmarshal(v, t); err != nil {
+		return err
+	}
+	switch {
+	case t.Seq == len(s.tasks)+1:
+		s.tasks = append(s.tasks, t)
+	case t.Seq >= 1 && t.Seq <= len(s.tasks):
+		s.tasks[t.Seq-1] = t
+	default:
+		return fmt.Errorf("goods task %d is out of order", t.Seq)
+	}
+	return nil
 }
 
 func (s *Sim) applyOrder(v json.RawMessage) error {
@@ -220,20 +362,50 @@ func (s *Sim) applyPush(v json.RawMessage) error {
 	if err := json.Unmarshal(v, fresh); err != nil {
 		return err
 	}
+	s.pushSeq = max(s.pushSeq, fresh.Seq)
+	if fresh.About != "" {
+		return s.applyTopicPush(fresh)
+	}
 	o := s.orders[fresh.Order]
 	if o == nil {
 		return fmt.Errorf("push %d belongs to no order", fresh.Seq)
 	}
 	fresh.order = o
-	s.pushSeq = max(s.pushSeq, fresh.Seq)
-	for _, p := range o.pushes {
+	o.pushes = replacePush(o.pushes, fresh)
+	return nil
+}
+
+// applyComplaint finds the order of the complaint; its line always comes first.
+func (s *Sim) applyComplaint(v json.RawMessage) error {
+	fresh := &complaint{}
+	if err := json.Unmarshal(v, fresh); err != nil {
+		return err
+	}
+	if fresh.order = s.orders[fresh.OutTradeNo]; fresh.order == nil {
+		return fmt.Errorf("complaint %s belongs to no order", fresh.ID)
+	}
+	s.complaints.put(fresh.ID, fresh)
+	return nil
+}
+
+func (s *Sim) applyTopicPush(fresh *push) error {
+	t := s.topic(fresh.About)
+	if t == nil || fresh.Index < 0 || fresh.Index >= len(t.Happened) {
+		return fmt.Errorf("push %d belongs to nothing", fresh.Seq)
+	}
+	t.pushes = replacePush(t.pushes, fresh)
+	return nil
+}
+
+// replacePush puts fresh in the place of its older line, or at the end.
+func replacePush(pushes []*push, fresh *push) []*push {
+	for _, p := range pushes {
 		if p.Seq == fresh.Seq {
 			*p = *fresh
-			return nil
+			return pushes
 		}
 	}
-	o.pushes = append(o.pushes, fresh)
-	return nil
+	return append(pushes, fresh)
 }
 
 func (s *Sim) applyCode(v json.RawMessage) error {
@@ -250,6 +422,9 @@ func (s *Sim) applyCode(v json.RawMessage) error {
 
 // index rebuilds what is derived from the records.
 func (s *Sim) index() {
+	for _, t := range s.tasks {
+		s.takeEffect(t)
+	}
 	for _, o := range s.created {
 		s.byWx[o.WxID] = place{order: o, index: -1}
 		for i, p := range o.Payments {
@@ -259,10 +434,18 @@ func (s *Sim) index() {
 			s.byWx[r.WxID] = place{order: o, index: i, refund: true}
 			s.byRefund[r.ID] = place{order: o, index: i, refund: true}
 		}
-		for _, p := range o.pushes {
-			if !p.Done {
-				heap.Push(&s.queue, p)
-			}
+		s.queueAgain(o.pushes)
+		if c := s.contracts.get(o.Contract); c != nil {
+			c.charges = append(c.charges, o)
+		}
+	}
+	s.topics(func(_ string, t *topic) { s.queueAgain(t.pushes) })
+}
+
+func (s *Sim) queueAgain(pushes []*push) {
+	for _, p := range pushes {
+		if !p.Done {
+			heap.Push(&s.queue, p)
 		}
 	}
 }
@@ -273,7 +456,13 @@ func (s *Sim) repair() {
 	defer s.mu.Unlock()
 	s.signal()
 	for _, o := range s.created {
+		s.creditCoins(o)
 		s.tellPayments(o)
 		s.tellRefunds(o)
+		s.tellCharge(o)
 	}
+	for _, c := range s.complaints.list {
+		s.tellComplaint(c)
+	}
+	s.topics(s.tellTopic)
 }

@@ -9,6 +9,8 @@ import (
 type user struct {
 	OpenID string `json:"openid"`
 	Key    string `json:"key"`
+
+	Stale []string `json:"stale,omitempty"` // keys that were replaced, newest last: signing with them is 268490009
 }
 
 // loginCode is what wx.login gave to the phone.
@@ -26,7 +28,11 @@ func (s *Sim) Login(openid string) string {
 	defer s.mu.Unlock()
 	now := at(s.cfg.Now())
 	s.forgetCodes(now)
-	u := &user{OpenID: openid, Key: s.chance.sessionKey()}
+	u := s.users[openid]
+	if u == nil {
+		u = &user{OpenID: openid}
+	}
+	s.replaceKey(u, s.chance.sessionKey())
 	c := &loginCode{Code: s.chance.loginCode(), OpenID: openid, Expires: now.add(codeLife)}
 	s.users[openid], s.codes[c.Code] = u, c
 	s.codeOrder = append(s.codeOrder, c.Code)
@@ -43,7 +49,7 @@ func (s *Sim) Logout(openid string) error {
 	if u == nil {
 		return fmt.Errorf("this openid never logged in: %w", ErrUnknown)
 	}
-	u.Key = ""
+	s.replaceKey(u, "")
 	s.record(kindUser, u)
 	return s.journalErr
 }

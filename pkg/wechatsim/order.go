@@ -47,6 +47,8 @@ type order struct {
 	Payments []payment `json:"payments,omitempty"`
 	Refunds  []refund  `json:"refunds,omitempty"`
 	Calls    Calls     `json:"calls"`
+	Contract string    `json:"contract,omitempty"` // of the subscription it is charged for
+	Charge   *charge   `json:"charge,omitempty"`   // by the server: not the user's to pay
 
 	pushes []*push // journaled on their own
 }
@@ -168,6 +170,8 @@ func (s *Sim) openOrder(no string) (*order, error) {
 		return nil, fmt.Errorf("order %q is paid: %w", no, ErrState)
 	case o.Closed:
 		return nil, fmt.Errorf("order %q is closed: %w", no, ErrState)
+	case o.Charge != nil:
+		return nil, fmt.Errorf("order %q is a charge, which no user pays: %w", no, ErrState)
 	}
 	return o, nil
 }
@@ -184,6 +188,7 @@ func (s *Sim) pay(o *order) {
 		s.addPayment(o, s.chance.wxOrderID(now), mch)
 	}
 	s.touch(o)
+	s.creditCoins(o)
 	s.tellPayments(o)
 }
 

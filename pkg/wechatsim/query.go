@@ -59,9 +59,11 @@ func (s *Sim) queryOrder(f fields, env int) (any, *refusal) {
 
 func (s *Sim) locate(id string, byID bool) place {
 	if !byID {
+		s.settle(s.byWx[id].order) // may give it its payment
 		return s.byWx[id]
 	}
 	if o := s.orders[id]; o != nil {
+		s.settle(o)
 		return place{order: o, index: o.shown(s.faults.Orders)}
 	}
 	return s.byRefund[id]
@@ -100,7 +102,7 @@ func (s *Sim) paymentBody(o *order, i int) orderBody {
 	b.WxOrderID, b.ChannelOrderID, b.WxpayOrderID = p.WxID, p.MchNo, p.Txn
 	b.PaidFee, b.PaidTime, b.ProvideTime, b.LeftFee = p.Fee, p.At.unix(), p.Provided.unix(), &p.Left
 	b.SettState = 3
-	if settled := p.At.add(settleAfter); now >= settled {
+	if settled := s.settled(o, p); now >= settled {
 		b.SettState, b.SettTime, b.CpsFeeFen = 2, settled.unix(), new(int64)
 		b.PlatformFeeFen = new(platformFee(o.Channel, p.Fee))
 	}

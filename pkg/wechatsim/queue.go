@@ -14,8 +14,9 @@ type push struct {
 	Order    string  `json:"order"`
 	Event    string  `json:"event"`
 	Index    int     `json:"index,omitempty"` // payment or refund it tells about
-	Note     string  `json:"note,omitempty"`  // complaint text, or reason of an Apple refund
+	Note     string  `json:"note,omitempty"`  // reason of an Apple refund
 	Ref      string  `json:"ref,omitempty"`   // complaint id
+	About    string  `json:"about,omitempty"` // what it tells about when that is no order: see topic
 	Queued   instant `json:"queued"`
 	Due      instant `json:"due"`
 	First    instant `json:"first,omitempty"` // when the first try left: CreateTime and timestamp
@@ -25,7 +26,7 @@ type push struct {
 	Done     bool    `json:"done,omitempty"` // answered, stopped, or out of tries
 	Last     string  `json:"last,omitempty"` // what came back, in words
 
-	order *order
+	order *order // nil when it is about a topic
 }
 
 func (p *push) paid() bool { return p.Event == eventGoods || p.Event == eventCoin }
@@ -64,10 +65,16 @@ func (q *queue) Pop() any {
 
 // enqueue adds a new push of o.
 func (s *Sim) enqueue(o *order, p *push) {
+	p.Order, p.order = o.No, o
+	o.pushes = append(o.pushes, p)
+	s.send(p)
+}
+
+// send numbers a new push, writes it down and lets it wait for its time.
+func (s *Sim) send(p *push) {
 	s.pushSeq++
 	_, now := s.clock()
-	p.Seq, p.Order, p.Queued, p.order = s.pushSeq, o.No, now, o
-	o.pushes = append(o.pushes, p)
+	p.Seq, p.Queued = s.pushSeq, now
 	heap.Push(&s.queue, p)
 	s.record(kindPush, p)
 	s.signal()

@@ -156,9 +156,13 @@ func (s *Sim) tellRefunds(o *order) {
 	}
 }
 
-// settle ends the refunds of o whose time has come.
+// settle ends the charge and the refunds of o whose time has come.
 func (s *Sim) settle(o *order) {
+	if o == nil {
+		return
+	}
 	_, now := s.clock()
+	s.finishCharge(o)
 	for i := range o.Refunds {
 		if o.Refunds[i].Due <= now {
 			s.finishRefund(o, &o.Refunds[i])

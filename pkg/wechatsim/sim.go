@@ -38,6 +38,20 @@ type Sim struct {
 	queue      queue            // pushes that wait for their time
 	pushSeq    int64            // of the newest push
 	faults     Faults
+	coins      coins
+	tasks      []*goodsTask            // of every env, in order of their start
+	products   map[productKey]*product // what the tasks made
+	files      files
+	meters     map[string]*meter // by path
+	cleared    window            // clear_quota calls of the month
+	allowed    *AllowedIPs       // nil: Config.AllowedIPs
+	contracts  book[contract]
+	cases      book[punishment]
+	withdraws  book[withdrawal]
+	complaints book[complaint]
+	uploads    book[upload]
+	accounts   book[AdvertAccount]
+	funds      book[advertFund]
 	offset     time.Duration // how far the clock was moved by AdvanceClock
 	journalErr error         // the first; from then on no answer leaves
 	restored   bool
@@ -68,6 +82,7 @@ func New(cfg Config) (*Sim, error) {
 		cfg: cfg, aesKey: key, chance: c, wake: make(chan struct{}, 1),
 		users: map[string]*user{}, codes: map[string]*loginCode{}, orders: map[string]*order{},
 		byWx: map[string]place{}, byRefund: map[string]place{},
+		coins: newCoins(), products: map[productKey]*product{}, files: files{links: map[string]*billFile{}}, meters: publishedQuotas(),
 	}
 	s.SetGoods(cfg.Goods)
 	s.mux = s.routes()

@@ -9,21 +9,6 @@ import (
 	"strconv"
 )
 
-// Complain plays a user's complaint about a paid order: xpay_complaint_notify is queued (spec 7.5). It answers the
-// complaint id, and fails with ErrUnknown, or with ErrState on an order that is not paid.
-func (s *Sim) Complain(outTradeNo, detail string) (complaintID string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o, i, err := s.paidOrder(outTradeNo)
-	if err != nil {
-		return "", err
-	}
-	now, due := s.clock()
-	p := &push{Event: eventComplaint, Index: i, Due: due, Note: excerpt(detail), Ref: s.chance.complaintID(now)}
-	s.enqueue(o, p)
-	return p.Ref, s.journalErr
-}
-
 // AskAppleRefund queues Apple's question about a refund the user asked for (spec 7.8). It is put three times at most;
 // the answer shows in OrderView. It moves no money: play Apple's decision with ConsoleRefund. It fails with
 // ErrUnknown, or with ErrState unless the order is paid through Apple.

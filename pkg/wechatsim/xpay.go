@@ -12,16 +12,7 @@ func errField(name string) *refusal { return refuse(268490002, name+"字段错�
 // (spec 4.1).
 func (s *Sim) xpay(sigRequired bool, play func(fields, int) (any, *refusal)) player {
 	return func(in request) (any, *refusal) {
-		if in.method != http.MethodPost {
-			return nil, refuse(43002, "require POST method")
-		}
-		if in.chunked {
-			return nil, &refusal{Status: http.StatusPreconditionFailed}
-		}
-		if no := s.checkToken(in.query.Get("access_token")); no != nil {
-			return nil, no
-		}
-		f, no := in.object()
+		f, no := s.open(in)
 		if no != nil {
 			return nil, no
 		}
@@ -37,6 +28,39 @@ func (s *Sim) xpay(sigRequired bool, play func(fields, int) (any, *refusal)) pla
 		}
 		return play(f, env)
 	}
+}
+
+// production wraps an API that exists in production alone. Its body needs no env and is signed with the AppKey of env 0;
+// an env that is there all the same chooses the key.
+func (s *Sim) production(sigRequired bool, play func(fields) (any, *refusal)) player {
+	return func(in request) (any, *refusal) {
+		f, no := s.open(in)
+		if no != nil {
+			return nil, no
+		}
+		env, no := f.env()
+		if no != nil {
+			return nil, no
+		}
+		if no := s.checkPaySig(in, env, sigRequired); no != nil {
+			return nil, no
+		}
+		return play(f)
+	}
+}
+
+// open checks method, length, token and JSON, in this order.
+func (s *Sim) open(in request) (fields, *refusal) {
+	if in.method != http.MethodPost {
+		return nil, refuse(43002, "require POST method")
+	}
+	if in.chunked {
+		return nil, &refusal{Status: http.StatusPreconditionFailed}
+	}
+	if no := s.checkToken(in.query.Get("access_token")); no != nil {
+		return nil, no
+	}
+	return in.object()
 }
 
 // env gives the env of the body; an absent one counts as 0 for the choice of the key and is refused afterwards.
@@ -73,13 +97,7 @@ func (s *Sim) find(f fields, env int) (p place, no *refusal) {
 	if no != nil {
 		return place{}, no
 	}
-	if byID {
-		if o := s.orders[id]; o != nil {
-			p = place{order: o, index: o.shown(s.faults.Orders)}
-		}
-	} else {
-		p = s.byWx[id]
-	}
+	p = s.locate(id, byID)
 	if p.order == nil || p.refund || p.order.Env != env {
 		return place{}, errNoData()
 	}
