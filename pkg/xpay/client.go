@@ -3,6 +3,7 @@ package xpay
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,7 @@ import (
 const (
 	defaultBaseURL = "https://api.weixin.qq.com"
 	defaultTimeout = 5 * time.Second // WeChat answers in well under one
-	answerBytesMax = 1 << 20         // the answers of all /xpay APIs are a few KiB
+	answerBytesMax = 1 << 20         // most answers are a few KiB, a page of complaints some 100
 )
 
 // TokenSource gives access tokens. RefreshAccessToken is told which token WeChat rejected, so that of many
@@ -31,31 +32,58 @@ type TokenSource interface {
 type Client struct {
 	Merchant Merchant
 	Tokens   TokenSource
-	HTTP     *http.Client // nil: a client with a 5 s timeout. Redirects are never followed.
-	BaseURL  string       // "": https://api.weixin.qq.com
-	Refused  func(*Error) // is told of every answer with an errcode other than 0, for metrics and the like; nil: nobody is
+	// HTTP sends. nil: a client with a timeout of 5 s per request (30 s for upload_vp_file), which also holds where
+	// neither HTTP nor the context has one. Redirects are never followed.
+	HTTP    *http.Client
+	BaseURL string       // "": https://api.weixin.qq.com
+	Refused func(*Error) // is told of every answer with an errcode other than 0, for metrics and the like; nil: nobody is
+	Retry   Retry        // the zero value repeats nothing but a call whose access token was rejected
 }
 
 type request struct {
-	body       any
+	wrong      error  // what validation found; nothing is sent then
+	body       any    // a json.RawMessage is sent as it is
 	openID     string // kept out of errors, should WeChat echo it
 	sessionKey string // for endpoints with userSig
 }
 
 // answer is a good answer: errcode 0, or one of the endpoint's done codes.
 type answer struct {
-	api  string
-	raw  []byte
-	node *node
+	api      string
+	raw      []byte
+	node     *node
+	repeated bool // a done code: an earlier identical call succeeded, and fields may be missing
 }
 
-// call serializes once, signs that buffer and sends that buffer. If WeChat rejects the access token, it repeats the
-// identical bytes once with another; it repeats for no other reason.
+// ask calls and reads the answer. An answer with a field that can not be read is no usable one.
+func ask[T any](ctx context.Context, c *Client, e endpoint, r request, read func(*fields, answer) T) (reply T, _ error) {
+	a, err := c.call(ctx, e, r)
+	if err != nil {
+		return reply, err
+	}
+	f := fields{node: a.node}
+	got := read(&f, a)
+	if errors.Is(f.err, ErrAbsent) || errors.Is(f.err, ErrNotReady) {
+		return reply, fmt.Errorf("xpay %s: errcode 0, but %w", e.name, f.err)
+	}
+	if f.err != nil {
+		return reply, noAnswer(e.name, f.err.Error(), nil)
+	}
+	return got, nil
+}
+
+// call serializes once, signs that buffer and sends that buffer, again if Retry says so.
 func (c *Client) call(ctx context.Context, e endpoint, r request) (answer, error) {
 	body, err := c.prepare(e, r)
 	if err != nil {
 		return answer{}, fmt.Errorf("xpay %s: %w", e.name, err)
 	}
+	return c.Retry.run(ctx, e, func() (answer, error) { return c.attempt(ctx, e, r, body) })
+}
+
+// attempt sends once. If WeChat rejects the access token, it repeats the identical bytes once with another; it repeats
+// for no other reason.
+func (c *Client) attempt(ctx context.Context, e endpoint, r request, body []byte) (answer, error) {
 	token, err := c.Tokens.AccessToken(ctx)
 	if err != nil {
 		return answer{}, fmt.Errorf("xpay %s: get access token: %w", e.name, err)
@@ -75,6 +103,9 @@ func (c *Client) call(ctx context.Context, e endpoint, r request) (answer, error
 }
 
 func (c *Client) prepare(e endpoint, r request) ([]byte, error) {
+	if r.wrong != nil {
+		return nil, r.wrong
+	}
 	if err := c.Merchant.ready(); err != nil {
 		return nil, err
 	}
@@ -83,6 +114,12 @@ func (c *Client) prepare(e endpoint, r request) ([]byte, error) {
 	}
 	if e.userSig && r.sessionKey == "" {
 		return nil, errors.New("session key is empty: call wx.login and code2Session first")
+	}
+	if e.env == EnvProduction && c.Merchant.env != Production {
+		return nil, errors.New("subscriptions know production only: use a merchant of production")
+	}
+	if exact, ok := r.body.(json.RawMessage); ok {
+		return exact, nil
 	}
 	return marshal(r.body)
 }
@@ -93,7 +130,7 @@ func (c *Client) send(ctx context.Context, e endpoint, r request, token string, 
 		return answer{}, fmt.Errorf("xpay %s: base URL is not usable: set it like %s", e.name, defaultBaseURL)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	res, err := c.httpClient().Do(req)
+	res, err := c.httpClient(ctx, e).Do(req)
 	if err != nil {
 		return answer{}, noAnswer(e.name, transportReason(err), err)
 	}
@@ -129,10 +166,13 @@ func (c *Client) address(e endpoint, r request, token string, body []byte) strin
 }
 
 // httpClient does not follow redirects: they would carry the access token to another address.
-func (c *Client) httpClient() *http.Client {
-	h := http.Client{Timeout: defaultTimeout}
+func (c *Client) httpClient(ctx context.Context, e endpoint) *http.Client {
+	h := http.Client{Timeout: e.patience()}
 	if c.HTTP != nil {
 		h = *c.HTTP
+	}
+	if _, ends := ctx.Deadline(); h.Timeout == 0 && !ends {
+		h.Timeout = e.patience()
 	}
 	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &h
@@ -147,7 +187,7 @@ func (e endpoint) read(raw []byte, secrets ...string) (answer, error) {
 	if e.emptyAnswer && len(bytes.TrimSpace(raw)) == 0 {
 		return answer{api: e.name, raw: []byte("{}"), node: &node{}}, nil
 	}
-	root, err := parseJSON(raw)
+	root, err := parseJSONOf(raw, answerNodesMax)
 	if err != nil {
 		return answer{}, noAnswer(e.name, "the answer is not JSON", nil)
 	}
@@ -162,5 +202,5 @@ func (e endpoint) read(raw []byte, secrets ...string) (answer, error) {
 	if code != 0 && !slices.Contains(e.done, code) {
 		return answer{}, newError(e.name, code, message, secrets)
 	}
-	return answer{api: e.name, raw: raw, node: root}, nil
+	return answer{api: e.name, raw: raw, node: root, repeated: code != 0}, nil
 }

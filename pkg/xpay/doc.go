@@ -16,9 +16,13 @@
 //
 // # Learning that it was paid
 //
-// WeChat pushes xpay_goods_deliver_notify; ParseEvent reads it once the push envelope was verified and opened.
-// Client.QueryOrder asks. Do both: pushes can be late and phones die. Answer a push with Reply, in the format
-// the push came in. Client.NotifyProvideGoods tells WeChat "delivered" when no push could be answered.
+// WeChat pushes xpay_goods_deliver_notify; ParseEvent reads it once the push envelope was verified and opened
+// (miniprogram.Push does both). Client.QueryOrder asks. Do both: pushes can be late and phones die. ReplyFor says how each
+// event is answered, in which format, whether encrypted, and how soon. Client.NotifyProvideGoods tells WeChat "delivered" when no
+// push could be answered.
+//
+// All events of virtual payment are typed (Events lists them). What WeChat adds later is kept: Event.Raw has the push as it came,
+// Event.Field and Event.Fields read it.
 //
 // # Giving money back
 //
@@ -31,6 +35,9 @@
 // to do. ErrNoAnswer means nothing usable came back and WeChat may or may not have acted. Anything else was
 // refused before sending. For calls that move money ask OutcomeUnknown: if true, query or repeat the identical
 // call with the same number; never invent a new number.
+//
+// Lookup, LookupClient and LookupText are the catalogue of error codes, of the server, of the phone, and of errors told in words
+// only: meaning, usual cause, what to do and who has to, in English and Chinese. docs/reference/errors.md is printed from it.
 //
 // Amounts are Fen (1/100 yuan), times are Unix seconds unless a comment says milliseconds. Secrets never appear
 // in errors or when values are printed.

@@ -15,6 +15,12 @@ var (
 	// ErrNoAnswer: no usable answer came (network, timeout, HTTP status other than 200, unreadable body). Whether
 	// WeChat acted is unknown.
 	ErrNoAnswer = errors.New("no usable answer from wechat")
+	// ErrAbsent: WeChat knows no such withdrawal, complaint, contract or the like (268490002 with 数据不存在, or errcode
+	// 0 about nothing). Orders have ErrNoOrder.
+	ErrAbsent = errors.New("wechat knows nothing under that number")
+	// ErrNotReady: the file is being made (268490011, or errcode 0 with an empty address): ask again after some seconds
+	// to a minute, with the same parameters.
+	ErrNotReady = errors.New("wechat is still making the file")
 )
 
 // Class is what a program does with an error code.
@@ -51,7 +57,12 @@ type Error struct {
 }
 
 const (
-	paramError      = 268490002
+	systemError        = -1
+	paramError         = 268490002
+	beingGenerated     = 268490011
+	calledTooOften     = 268490015
+	minuteQuotaReached = 45011
+
 	messageRunesMax = 200
 	secretBytesMin  = 4 // shorter ones are no secrets, and cutting them would garble the message
 )
@@ -88,9 +99,15 @@ func (e *Error) Error() string {
 	return text + ": " + e.Advice()
 }
 
-// Is makes errors.Is(err, ErrNoOrder) true for the answer that says so.
+// Is makes errors.Is true for ErrNoOrder, ErrAbsent and ErrNotReady with the answers that say so.
 func (e *Error) Is(target error) bool {
-	return target == ErrNoOrder && e.Code == paramError && strings.Contains(e.Message, "数据不存在")
+	switch target {
+	case ErrNoOrder, ErrAbsent:
+		return e.Code == paramError && strings.Contains(e.Message, "数据不存在")
+	case ErrNotReady:
+		return e.Code == beingGenerated
+	}
+	return false
 }
 
 // Class is ClassGiveUp for a code that the catalogue does not know.
@@ -119,6 +136,10 @@ func (e *Error) AdviceZH() string {
 // retry-class answer (-1, refund in progress, ...) or a code nobody documented. A caller that moves money then
 // queries, or repeats the identical call with the same number.
 func OutcomeUnknown(err error) bool {
+	var repeat *repeatError
+	if errors.As(err, &repeat) {
+		return true
+	}
 	var e *Error
 	if errors.As(err, &e) {
 		info, known := Lookup(e.Code)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// The events of spec 7.10.
+// The events of spec 7.10; Events lists them. One URL gets every message of the mini-program, also those of other features.
 const (
 	EventGoodsDeliver     = "xpay_goods_deliver_notify"
 	EventCoinPay          = "xpay_coin_pay_notify"
@@ -16,9 +16,17 @@ const (
 	EventAppleSigning     = "xpay_apple_subscribe_signing_result_notify"
 	EventAppleUnsigning   = "xpay_apple_subscribe_unsigning_result_notify"
 	EventIOSRefundQuery   = "xpay_subscribe_ios_refund_query_notify"
-	EventSubscribeSigning = "xpay_subscribe_signing_result_notify" // fields unpublished, see Raw
-	EventSubscribePayFail = "xpay_subscribe_pay_fail_notify"       // fields unpublished, see Raw
+	EventSubscribeSigning = "xpay_subscribe_signing_result_notify" // Android, HarmonyOS
+	EventSubscribePayFail = "xpay_subscribe_pay_fail_notify"       // Android, HarmonyOS
 )
+
+// Events is the list of all events that this package knows.
+func Events() []string {
+	return []string{
+		EventGoodsDeliver, EventCoinPay, EventRefund, EventComplaint, EventWxpayCallback, EventAppleSigning, EventAppleUnsigning,
+		EventIOSRefundQuery, EventSubscribeSigning, EventSubscribePayFail,
+	}
+}
 
 // Format is how a push is written. The answer must be written likewise.
 type Format string
@@ -45,10 +53,12 @@ func trimStart(msg []byte) []byte {
 }
 
 // Event is a push. Name says which of the pointers is set; none is for events that this package does not know, so
-// acknowledge those. Pushes that need an answer in seconds: all (5 s), IOSRefund (3 s, IOSRefundReply).
+// acknowledge those. ReplyFor says how and within which time. To recognise a repetition use the numbers inside (OutTradeNo,
+// WxRefundID, ComplaintID): FromUserName and CreateTime, which are advised for other messages, do not tell (spec 7.1).
 type Event struct {
 	Name         string
 	CreateTime   int64  // Unix seconds
+	MsgType      string // event
 	ToUserName   string // gh_..., the mini-program's original id
 	FromUserName string // not the payer (trap 33)
 	OpenID       string // the user, where the event names one
@@ -58,8 +68,9 @@ type Event struct {
 	Complaint    *Complaint
 	IOSRefund    *IOSRefundQuestion
 	AppleSigning *AppleSigning
+	Subscription *SubscriptionNotice
 	Risk         *RiskNotice
-	Raw          []byte // the push as given, with the fields this package does not know
+	Raw          []byte // the push as given; Field and Fields read what this package does not know
 }
 
 // ParseEvent reads a push that was verified and opened already, XML or JSON, numbers as numbers or text. It does not
@@ -98,7 +109,7 @@ func parse(msg []byte) (*node, error) {
 
 func (e *Event) envelope(f *fields) {
 	e.Name = f.text("Event")
-	e.CreateTime = f.loose("CreateTime")
+	e.CreateTime, e.MsgType = f.loose("CreateTime"), f.text("MsgType")
 	e.ToUserName, e.FromUserName = f.text("ToUserName"), f.text("FromUserName")
 	e.OpenID = f.text("OpenId")
 }
@@ -117,6 +128,8 @@ func (e *Event) content(f *fields) {
 		e.IOSRefund = f.iosRefund()
 	case EventAppleSigning, EventAppleUnsigning:
 		e.AppleSigning = f.appleSigning()
+	case EventSubscribeSigning, EventSubscribePayFail:
+		e.Subscription = f.subscription()
 	case EventWxpayCallback:
 		e.Risk = f.risk()
 	}

@@ -1,5 +1,7 @@
 package xpay
 
+import "strconv"
+
 // RefundNotice says how a refund ended, whoever started it: this API, the console, a complaint, Apple. Only the
 // first knows your MchRefundID; WxRefundID is the identity. There is no Env (spec 7.4).
 type RefundNotice struct {
@@ -7,7 +9,7 @@ type RefundNotice struct {
 	WxRefundID, MchRefundID string
 	WxOrderID, MchOrderID   string
 	RefundFee               Fen // always there, else the push is an error
-	RetCode                 int // 0 success; always there, else the push is an error
+	RetCode                 int // 0: the money is back; always there, else the push is an error
 	RetMsg                  string
 	StartTime, SuccTime     int64  // Unix seconds
 	TransactionID           string // WxpayRefundTransactionId
@@ -16,7 +18,7 @@ type RefundNotice struct {
 	Team                    *TeamInfo
 }
 
-// Complaint is a user's complaint (spec 7.5).
+// Complaint is a user's complaint (spec 7.5). get_complaint_detail tells more; MchOrderID is your number.
 type Complaint struct {
 	OpenID, WxOrderID, MchOrderID string
 	TransactionID                 string
@@ -26,35 +28,65 @@ type Complaint struct {
 	RequestID                     string
 }
 
-// IOSRefundQuestion is Apple asking through WeChat whether a refund is right. Answer with IOSRefundReply within
-// 3 seconds. Numbers that can not be read are 0, so that an answer is always possible (spec 7.8).
+// IOSRefundQuestion is Apple asking through WeChat whether a refund is right; despite its name it comes for all orders of
+// iOS, subscriptions or not. Answer with IOSRefundReply within 3 seconds; it is asked three times, and Apple decides. Numbers
+// that can not be read are 0, so that an answer is always possible (spec 7.8).
 type IOSRefundQuestion struct {
 	RefundTime, OrderTime int64 // Unix seconds
 	ChannelBill, BundleID string
 	ProductID             string
 	Quantity              int // p_count
 	RefundRequestReason   string
-	ProvideStatus         string // "0" not delivered, "1" delivered, "2" delivering
+	ProvideStatus         string // NotProvided, Provided or Providing: what WeChat thinks of the delivery
 	PayOrderID            string
 	ConsumptionStatus     string
 	ServiceType           string
 }
 
-// AppleSigning says that a user began or ended an Apple subscription (spec 7.7).
+// The values of IOSRefundQuestion.ProvideStatus.
+const (
+	NotProvided = "0"
+	Provided    = "1"
+	Providing   = "2"
+)
+
+// AppleSigning says that a user began or ended an Apple subscription (spec 7.7). Each renewal comes as an
+// EventGoodsDeliver with AppleSubscription. CONFLICT: one SDK gives the event OutTradeNo, Env, ContractId and the like, the
+// official table has none of them; should they come, Event.Field reads them.
 type AppleSigning struct {
 	OpenID, Attach string
-	Action         string // "unsubscribe" when it ended
+	Action         string // ActionUnsubscribe when it ended
 	Subscription   *AppleSubscriptionInfo
 }
 
-// RiskNotice is WeChat Pay's risk control about the merchant (spec 7.6).
+// ActionUnsubscribe is AppleSigning.Action of an EventAppleUnsigning.
+const ActionUnsubscribe = "unsubscribe"
+
+// SubscriptionNotice says that a contract of Android or HarmonyOS was signed or ended (EventSubscribeSigning), or that a charge
+// failed (EventSubscribePayFail). WeChat publishes no table of its fields. Those below are one SDK's, unverified and often
+// empty; they are no reason to refuse the push and none to believe it: keep Raw, acknowledge, then ask
+// query_subscribe_contract (spec 7.9).
+type SubscriptionNotice struct {
+	OpenID, OutTradeNo, ProductID, ContractID string
+	ContractResult                            *int64 // 0: success; nil: not sent, or no number
+	ContractResultMsg, Attach                 string
+}
+
+// The values of RiskNotice.EventType.
+const (
+	RiskDueDiligence = "due_diligence"
+	RiskPunishment   = "punishment"
+)
+
+// RiskNotice is WeChat Pay's risk control about the merchant (spec 7.6). query_punishment_reasons tells more.
 type RiskNotice struct {
 	AppID, NickName                   string
 	MerchantCode, MerchantCompanyName string
 	BusinessTime                      string // RFC 3339
-	BusinessCode, BusinessState       string
+	BusinessCode                      string // the limitation_case_id of query_punishment_reasons
+	BusinessState                     string // its values are not published
 	Remark                            string
-	EventType                         string // due_diligence or punishment
+	EventType                         string // RiskDueDiligence or RiskPunishment
 	RetryTimes                        int
 }
 
@@ -92,6 +124,24 @@ func (f *fields) appleSigning() *AppleSigning {
 		OpenID: f.text("OpenId"), Attach: f.text("Attach"), Action: f.text("Action"),
 		Subscription: f.appleSubscription(),
 	}
+}
+
+// subscription reads without errors: nothing of it is published.
+func (f *fields) subscription() *SubscriptionNotice {
+	text := func(name string) string {
+		if n := f.node.child(name); n != nil && len(n.kids) == 0 {
+			return n.text
+		}
+		return ""
+	}
+	n := SubscriptionNotice{
+		OpenID: text("OpenId"), OutTradeNo: text("OutTradeNo"), ProductID: text("ProductId"), ContractID: text("ContractId"),
+		ContractResultMsg: text("ContractResultMsg"), Attach: text("Attach"),
+	}
+	if result, err := strconv.ParseInt(text("ContractResult"), 10, 64); err == nil {
+		n.ContractResult = &result
+	}
+	return &n
 }
 
 func (f *fields) risk() *RiskNotice {

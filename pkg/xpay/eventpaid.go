@@ -15,7 +15,8 @@ type GoodsDelivery struct {
 	AppleSubscription      *AppleSubscriptionInfo
 }
 
-// CoinPayment says that a recharge was paid. WeChat credits the coins itself (spec 7.3).
+// CoinPayment says that a recharge was paid. WeChat credits the coins itself (spec 7.3). CONFLICT: the cloud page explains the
+// event as "after buying goods with coins"; the table of its fields has money and a payment, so it is the recharge.
 type CoinPayment struct {
 	OpenID, OutTradeNo     string
 	Env                    *Env

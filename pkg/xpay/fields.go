@@ -108,3 +108,82 @@ func (f *fields) inside(name string, read func(*fields)) {
 	read(&sub)
 	f.err = sub.err
 }
+
+// count is nil when the field is missing.
+func (f *fields) count(name string) *int64 {
+	n, ok := f.integer(name)
+	if !ok {
+		return nil
+	}
+	return &n
+}
+
+// flag is false when the field is missing. WeChat writes true and false as words, numbers and text (spec 4.2).
+func (f *fields) flag(name string) bool {
+	switch f.text(name) {
+	case "true", "1":
+		return true
+	case "", "false", "0":
+	default:
+		f.fail(name, "is neither true nor false")
+	}
+	return false
+}
+
+// yuan is "" when the field is missing.
+func (f *fields) yuan(name string) Yuan {
+	text := Yuan(f.text(name))
+	if _, err := text.Fen(); text != "" && err != nil {
+		f.fail(name, "is no amount in yuan")
+	}
+	return text
+}
+
+// texts are the elements of a list of single values; a single value is a list of one.
+func (f *fields) texts(name string) (all []string) {
+	f.each(name, func(n *node) {
+		if len(n.kids) > 0 {
+			f.fail(name, "is not a list of single values")
+		}
+		all = append(all, n.text)
+	})
+	return all
+}
+
+func (f *fields) each(name string, do func(*node)) {
+	if f.node == nil {
+		return
+	}
+	for _, kid := range f.node.kids {
+		if kid.name == name && !kid.null {
+			do(kid)
+		}
+	}
+}
+
+// list reads every element of a list with the same error. No list, null and [] are all nil.
+func list[T any](f *fields, name string, read func(*fields) T) (all []T) {
+	f.each(name, func(n *node) {
+		sub := fields{node: n, err: f.err}
+		all = append(all, read(&sub))
+		f.err = sub.err
+	})
+	return all
+}
+
+// present tells whether a field holds anything. If not, reading ends with the sentinel.
+func (f *fields) present(name string, sentinel error) bool {
+	if f.text(name) == "" && f.err == nil {
+		f.err = fmt.Errorf("%s is empty: %w", name, sentinel)
+	}
+	return f.err == nil
+}
+
+// promised is text for a field without which the answer is of no use.
+func (f *fields) promised(name string) string {
+	text := f.text(name)
+	if text == "" {
+		f.fail(name, "is missing")
+	}
+	return text
+}

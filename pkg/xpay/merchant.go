@@ -64,10 +64,12 @@ func UserSignature(sessionKey string, body []byte) string {
 }
 
 func hexHMAC(key, prefix string, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(key))
-	io.WriteString(mac, prefix)
+	buf := append(append(make([]byte, 0, len(key)+len(prefix)), key...), prefix...) // one allocation for both
+	mac := hmac.New(sha256.New, buf[:len(key)])
+	mac.Write(buf[len(key):])
 	mac.Write(body)
-	return hex.EncodeToString(mac.Sum(nil))
+	digest := mac.Sum(make([]byte, 0, 3*sha256.Size)) // with room for its hex
+	return string(hex.AppendEncode(digest, digest)[sha256.Size:])
 }
 
 // Merchant is an OfferID, an environment and the AppKey of that environment as one value, so that a key can not

@@ -31,6 +31,10 @@ func validNumber(field, s, marks string) error {
 	if len(s) < numberMin || len(s) > numberMax {
 		return fmt.Errorf("%s has %d characters: use %d to %d", field, len(s), numberMin, numberMax)
 	}
+	return validMarks(field, s, marks)
+}
+
+func validMarks(field, s, marks string) error {
 	for i := range len(s) {
 		if !alphanumeric(s[i]) && strings.IndexByte(marks, s[i]) < 0 {
 			return fmt.Errorf("%s has a character that is not allowed at position %d: use letters, digits and %s",

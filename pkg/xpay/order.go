@@ -1,6 +1,7 @@
 package xpay
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -73,13 +74,8 @@ func (o Order) Attach() string {
 // QueryOrder asks for one order of a user. A refund order is found by its own number. ErrNoOrder: WeChat knows
 // none, which is normal when the user never opened the cashier and is never final. Spec 4.6.
 func (c *Client) QueryOrder(ctx context.Context, openID string, ref OrderRef) (Order, error) {
-	if openID == "" {
-		return Order{}, errors.New("xpay query_order: openid is empty: ask with the openid of the payer")
-	}
-	if err := ref.validate(); err != nil {
-		return Order{}, fmt.Errorf("xpay query_order: %w", err)
-	}
-	answer, err := c.call(ctx, queryOrder, request{openID: openID, body: struct {
+	wrong := cmp.Or(checkText("openid", openID, "ask with the openid of the payer"), ref.validate())
+	answer, err := c.call(ctx, queryOrder, request{wrong: wrong, openID: openID, body: struct {
 		OpenID    string `json:"openid"`
 		Env       Env    `json:"env"`
 		OrderID   string `json:"order_id,omitempty"`

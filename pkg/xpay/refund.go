@@ -2,6 +2,7 @@ package xpay
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -47,6 +48,7 @@ type RefundRequest struct {
 type RefundReply struct {
 	RefundOrderID, RefundWxOrderID string
 	PayOrderID, PayWxOrderID       string
+	Raw                            json.RawMessage
 }
 
 // refundBody has the fields in the order of vector C5b.
@@ -67,26 +69,16 @@ type refundBody struct {
 // When OutcomeUnknown(err), query the refund number, and repeat the identical request if it is absent. Apple orders
 // can not be refunded here. Spec 4.8.
 func (c *Client) RefundOrder(ctx context.Context, r RefundRequest) (RefundReply, error) {
-	if err := r.validate(); err != nil {
-		return RefundReply{}, fmt.Errorf("xpay refund_order: %w", err)
-	}
-	answer, err := c.call(ctx, refundOrder, request{openID: r.OpenID, body: refundBody{
+	return ask(ctx, c, refundOrder, request{wrong: r.validate(), openID: r.OpenID, body: refundBody{
 		OpenID: r.OpenID, OrderID: r.Order.orderID, WxOrderID: r.Order.wxOrderID, RefundOrderID: r.RefundOrderID,
 		LeftFee: r.LeftFee, RefundFee: r.RefundFee, BizMeta: r.BizMeta, Reason: r.Reason, From: r.From,
 		Env: c.Merchant.env,
-	}})
-	if err != nil {
-		return RefundReply{}, err
-	}
-	f := fields{node: answer.node}
-	reply := RefundReply{
-		RefundOrderID: f.text("refund_order_id"), RefundWxOrderID: f.text("refund_wx_order_id"),
-		PayOrderID: f.text("pay_order_id"), PayWxOrderID: f.text("pay_wx_order_id"),
-	}
-	if f.err != nil {
-		return RefundReply{}, noAnswer(answer.api, f.err.Error(), nil)
-	}
-	return reply, nil
+	}}, func(f *fields, a answer) RefundReply {
+		return RefundReply{
+			RefundOrderID: f.text("refund_order_id"), RefundWxOrderID: f.text("refund_wx_order_id"),
+			PayOrderID: f.text("pay_order_id"), PayWxOrderID: f.text("pay_wx_order_id"), Raw: a.raw,
+		}
+	})
 }
 
 func (r RefundRequest) validate() error {
