@@ -17,9 +17,7 @@ import (
 )
 
 // demoCmd plays one purchase in virtual time, through the same handlers that `xpay dev` serves.
-type demoCmd struct {
-	JSON bool `help:"Print the timeline as JSON lines. 以 JSON 行输出。"`
-}
+type demoCmd struct{}
 
 // Run plays the demo in a folder of its own, which is gone afterwards.
 func (d *demoCmd) Run(ctx context.Context, o output) (err error) {
@@ -34,7 +32,7 @@ func (d *demoCmd) Run(ctx context.Context, o output) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stack.Close()) }()
-	return (&demo{stack: stack, start: clock.Now(), out: o.out, json: d.JSON}).play(ctx)
+	return (&demo{stack: stack, start: clock.Now(), out: o.out, json: o.json}).play(ctx)
 }
 
 // demo is one run: a phone, a merchant and the stack between them.

@@ -29,7 +29,11 @@ func (d *devCmd) Run(ctx context.Context, o output) error {
 	if d.Quiet {
 		level = slog.LevelError
 	}
-	log := slog.New(slog.NewTextHandler(o.err, &slog.HandlerOptions{Level: level}))
+	var handler slog.Handler = slog.NewTextHandler(o.err, &slog.HandlerOptions{Level: level})
+	if o.json {
+		handler = slog.NewJSONHandler(o.err, &slog.HandlerOptions{Level: level})
+	}
+	log := slog.New(handler)
 	if d.Goods == "" {
 		d.Goods = deployedGoods()
 	}

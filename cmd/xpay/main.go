@@ -1,5 +1,6 @@
-// Command xpay is the tool of whoever builds with xpay-serverless: `xpay dev` runs the whole product on this machine,
-// `xpay demo` shows one purchase that survives a lost notification.
+// Command xpay is the tool of whoever builds with xpay-serverless, or with WeChat's virtual payment at all: `xpay dev` runs
+// the whole product on this machine, `xpay demo` shows one purchase that survives a lost notification, and the tools sign,
+// explain wrong signatures, open and forge pushes, examine a configuration, bring goods to WeChat and call its APIs.
 package main
 
 import (
@@ -9,12 +10,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 )
 
-// Exit codes: 0 as asked, 1 it could not be done, 2 the command line is wrong.
+// Exit codes: 0 as asked, 1 something is wrong or was refused, 2 the command line is wrong.
 const (
 	exitFailed = 1
 	exitUsage  = 2
@@ -22,24 +25,41 @@ const (
 
 // cli is every command with its flags; kong prints the help from the tags.
 type cli struct {
+	JSON bool `help:"Print JSON for programs. 输出 JSON。"`
+
 	Dev  devCmd  `cmd:"" help:"Run the backend and a simulated WeChat on this machine. 在本机运行后端和模拟微信。"`
 	Demo demoCmd `cmd:"" help:"Buy, lose the notification, reconcile, deliver, refund a part, in virtual time. 演示一次完整的购买。"`
+
+	Sign    signCmd    `cmd:"" help:"Sign the bytes on stdin. 对标准输入签名。"`
+	Explain explainCmd `cmd:"" help:"Say which mistake produces a wrong signature. 解释错误的签名从何而来。"`
+	Push    pushCmd    `cmd:"" help:"Open or forge a message push. 解开或伪造一条消息推送。"`
+	Doctor  doctorCmd  `cmd:"" help:"Check a configuration and say what to fix. 检查配置并给出修复办法。"`
+	Goods   goodsCmd   `cmd:"" help:"Bring goods.yaml to WeChat. 把 goods.yaml 同步到微信。"`
+	Call    callCmd    `cmd:"" help:"Call any of the 37 APIs. 调用任一虚拟支付接口。"`
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+const about = `WeChat mini-program virtual payment (小程序虚拟支付): local stack and tools.
+
+Secrets need not stand on the command line: --app-key @FILE reads a file, and each has an environment variable.
+Exit codes: 0 as asked, 1 something is wrong or was refused, 2 the command line is wrong.`
+
+// newParser knows the commands; exit is called by --help.
+func newParser(c *cli, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
+	return kong.New(c, kong.Name("xpay"), kong.Description(about), kong.Writers(stdout, stderr), kong.Exit(exit),
+		kong.Vars{"receipts": defaultReceipts}, kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 }
 
 // run is main without the process: it returns the exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	exited := -1
 	var c cli
-	parser, err := kong.New(&c, kong.Name("xpay"),
-		kong.Description("WeChat mini-program virtual payment (小程序虚拟支付): local stack and tools."),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code; panic(errExit) }),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(output{stdout, stderr}), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	parser, err := newParser(&c, stdout, stderr, func(code int) { exited = code; panic(errExit) })
 	if err != nil {
 		fmt.Fprintln(stderr, "xpay:", err)
 		return exitFailed
@@ -54,18 +74,48 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	}()
 	cmd, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "xpay: %v\n`xpay --help` lists the commands.\n", err)
+		fmt.Fprintf(stderr, "xpay: %s\n`xpay --help` lists the commands.\n", withoutSecrets(err, args))
 		return exitUsage
 	}
-	if err := cmd.Run(); err != nil {
-		fmt.Fprintln(stderr, "xpay:", err)
+	cmd.BindTo(ctx, (*context.Context)(nil))
+	return codeOf(cmd.Run(output{in: stdin, out: stdout, err: stderr, json: c.JSON}), stderr)
+}
+
+// codeOf says what went wrong, unless the command has said it.
+func codeOf(err error, stderr io.Writer) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errTold):
 		return exitFailed
+	case errors.As(err, &usage):
+		fmt.Fprintln(stderr, "xpay:", err)
+		return exitUsage
 	}
-	return 0
+	fmt.Fprintln(stderr, "xpay:", err)
+	return exitFailed
+}
+
+// secretBytesMin is the least length of a word that might be a key; commands and flags are shorter.
+const secretBytesMin = 12
+
+// withoutSecrets is an error of the parser without words of the command line that stand in a wrong place: one may be a key.
+func withoutSecrets(err error, args []string) string {
+	text := err.Error()
+	for _, arg := range slices.Backward(args) {
+		if len(arg) >= secretBytesMin && !strings.HasPrefix(arg, "-") {
+			text = strings.ReplaceAll(text, arg, "[a word of "+fmt.Sprint(len(arg))+" characters]")
+		}
+	}
+	return text
 }
 
 // errExit carries kong's wish to exit (after --help) out of its parser.
 var errExit = errors.New("exit")
 
-// output is where a command writes: answers to stdout, everything else to stderr.
-type output struct{ out, err io.Writer }
+// errTold: the command has said what is wrong; only the exit code is left.
+var errTold = errors.New("told")
+
+// usageError is a mistake on the command line that kong cannot see.
+type usageError struct{ error }

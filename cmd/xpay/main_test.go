@@ -20,7 +20,7 @@ func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // a server that should not have started ends
 	defer cancel()
-	code = run(ctx, args, &out, &err)
+	code = run(ctx, args, strings.NewReader(""), &out, &err)
 	return code, out.String(), err.String()
 }
 
@@ -150,7 +150,7 @@ func startDev(t *testing.T, data string) devRun {
 	out, banner := newPipe()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"dev", "--data", data, "--addr", "127.0.0.1:0", "--wechat-addr", "127.0.0.1:0"}, out, &bytes.Buffer{})
+		ended <- run(ctx, []string{"dev", "--data", data, "--addr", "127.0.0.1:0", "--wechat-addr", "127.0.0.1:0"}, strings.NewReader(""), out, &bytes.Buffer{})
 	}()
 	var text string
 	select {

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/explain"
+)
+
+// explainCmd says which mistake produces a value.
+type explainCmd struct {
+	URI         string     `name:"uri" placeholder:"URI" help:"What should be signed: /xpay/query_order, or requestVirtualPayment."`
+	AppKey      secretText `env:"XPAY_APP_KEY" placeholder:"KEY" help:"AppKey of the env in the body; @FILE reads a file."`
+	OtherAppKey secretText `env:"XPAY_OTHER_APP_KEY" placeholder:"KEY" help:"AppKey of the other env, to recognise it."`
+	SessionKey  secretText `env:"XPAY_SESSION_KEY" placeholder:"KEY" help:"session_key, to explain signature too."`
+	AccessToken secretText `env:"XPAY_ACCESS_TOKEN" placeholder:"TOKEN" help:"To recognise a uri that was signed with its query."`
+	Got         string     `required:"" placeholder:"HEX" help:"The value that your program made and WeChat refused."`
+}
+
+// Help is printed by --help.
+func (explainCmd) Help() string {
+	return `The body that was sent (or signData) comes on stdin, byte for byte. Every known mistake is made, alone and two together, until one
+produces the value. Exit code 0: the value is right, or explained; 1: no known mistake produces it.
+
+  printf %s "$BODY" | xpay explain --uri /xpay/query_order --app-key @app.key --got 8e3b0b28...
+  xpay explain --uri requestVirtualPayment --app-key @app.key --session-key @session.key --got "$SIG" <signdata.json
+
+找出错误签名的原因：把实际发送的包体（或 signData）原样放到标准输入。退出码 0：签名正确或已找到原因；1：没有已知原因。`
+}
+
+// Run prints what was found.
+func (c explainCmd) Run(o output) error {
+	body, err := o.body()
+	if err != nil {
+		return err
+	}
+	answer, err := explain.Explain(explain.Question{
+		URI: c.URI, AppKey: string(c.AppKey), OtherAppKey: string(c.OtherAppKey), SessionKey: string(c.SessionKey),
+		AccessToken: string(c.AccessToken), Body: body, Got: c.Got,
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	if o.json {
+		err = o.printJSON(struct {
+			Known bool `json:"known"` // right, or explained
+			explain.Answer
+		}{answer.Known(), answer})
+	} else {
+		_, err = fmt.Fprint(o.out, explained(answer))
+	}
+	if err == nil && !answer.Known() {
+		return errTold
+	}
+	return err
+}
+
+// unexplained is what is left when the bytes show nothing.
+const unexplained = `No known mistake, alone or two together, produces this value. 已知的错误（单独或两两组合）都得不到这个值。
+What bytes cannot show 字节看不出来的原因:
+  - another key than the one given here: copy it again; each env has its own. 密钥不同：重新复制，注意区分环境。
+  - another body than the one given here: log the bytes that were signed. 包体不同：把参与签名的字节打印出来对比。
+  - a stale session_key (signature only): wx.login and code2Session again, right before paying. session_key 已失效：支付前重新登录。
+`
+
+func explained(a explain.Answer) string {
+	var b strings.Builder
+	switch {
+	case a.Right != "":
+		fmt.Fprintf(&b, "This is the right %s. 这是正确的 %s。\nIf WeChat refuses it, key, uri or body differ from those given here", a.Right, a.Right)
+		if a.Right == "signature" {
+			b.WriteString(", or the session_key is stale: wx.login again")
+		}
+		b.WriteString(".\n")
+	case len(a.Causes) == 0:
+		b.WriteString(unexplained)
+	}
+	for i, c := range a.Causes {
+		if i > 0 {
+			b.WriteString("or 或\n")
+		}
+		explainCause(&b, c)
+	}
+	for _, n := range a.Notes {
+		fmt.Fprintf(&b, "note: %s. 提示：%s。\n", n.What, n.WhatZH)
+	}
+	return b.String()
+}
+
+func explainCause(b *strings.Builder, c explain.Cause) {
+	for _, m := range c.Mistakes {
+		detail := ""
+		if m.Detail != "" {
+			detail = ": " + m.Detail
+		}
+		fmt.Fprintf(b, "%s: %s%s [%s]\n  %s\n  fix: %s\n  修正：%s\n", c.Of, m.What, detail, m.ID, m.WhatZH, m.Fix, m.FixZH)
+	}
+	if c.Signed != "" {
+		fmt.Fprintf(b, "  signed text 被签名的内容: %q\n", c.Signed)
+	}
+}

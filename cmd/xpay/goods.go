@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/backend"
+	"github.com/xpay-serverless/xpay-serverless/internal/catalog"
+	"github.com/xpay-serverless/xpay-serverless/internal/goodsplan"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
+)
+
+// goodsCmd brings goods.yaml to WeChat.
+type goodsCmd struct {
+	Plan   goodsPlanCmd   `cmd:"" help:"Say what is to be done; nothing is changed."`
+	Apply  goodsApplyCmd  `cmd:"" help:"Upload, wait, publish, one product after the other."`
+	Status goodsStatusCmd `cmd:"" help:"Print the last tasks, our receipts and the cool-down."`
+}
+
+// shelf is what all three work on.
+type shelf struct {
+	account
+	Goods    string `default:"goods.yaml" placeholder:"FILE" help:"Products and prices, in fen."`
+	Receipts string `default:"${receipts}" placeholder:"FILE" help:"What WeChat was told, and when. Keep it: no API lists goods."`
+}
+
+// Help is printed by --help.
+func (goodsPlanCmd) Help() string {
+	return `Compares goods.yaml with the last task at WeChat and with our own receipts. A price that is 100 times off (yuan where fen are meant) is
+marked, and makes the exit code 1.
+
+  xpay goods plan
+  xpay goods plan --env sandbox --json
+
+比较 goods.yaml、微信的最近任务和本地回执；价格疑似把元写成分（相差 100 倍）时给出警告，退出码为 1。`
+}
+
+// Help is printed by --help.
+func (goodsApplyCmd) Help() string {
+	return `WeChat takes one product at a time: upload, wait for the task, publish, wait again. Interrupted, it goes on where it stood. A product
+can be bought ten minutes to half an hour after it was published. A price that looks wrong stops everything unless --yes is given.
+
+  xpay goods apply --picture 'https://cdn.example.com/goods/{id}.png'
+  xpay goods apply --picture https://cdn.example.com/goods.png --yes
+  xpay goods apply --adopt vip_month        # it is in WeChat already, and you compared it in the console
+
+逐个上传、等待、发布；中断后可继续。发布后约 10–30 分钟可购买。价格可疑时须加 --yes。`
+}
+
+// Help is printed by --help.
+func (goodsStatusCmd) Help() string {
+	return `Changes nothing.
+
+  xpay goods status
+  xpay goods status --json
+
+只读：微信的最近任务、本地回执和冷却时间。`
+}
+
+type (
+	goodsPlanCmd   struct{ shelf }
+	goodsStatusCmd struct{ shelf }
+)
+
+type goodsApplyCmd struct {
+	shelf
+	Picture string        `placeholder:"URL" help:"Picture of every product, jpg or png; {id} stands for the product's id."`
+	Yes     bool          `help:"Prices that look wrong are right."`
+	Adopt   []string      `placeholder:"ID" help:"These products are in WeChat as goods.yaml has them: write receipts, send nothing."`
+	Timeout time.Duration `default:"15m" help:"For all of it."`
+	Poll    time.Duration `default:"3s" help:"Between two looks at a running task."`
+}
+
+// open reads everything and asks WeChat for the last tasks.
+func (s shelf) open(ctx context.Context, o output) (*counter, error) {
+	client, cfg, err := s.client(nil)
+	if err != nil {
+		return nil, err
+	}
+	goods, err := catalog.Load(s.Goods)
+	if err != nil {
+		return nil, err
+	}
+	book, err := goodsplan.Open(s.Receipts)
+	if err != nil {
+		return nil, err
+	}
+	o.progress("asking WeChat for the last tasks ... 查询最近的任务")
+	last, err := goodsplan.Look(ctx, client)
+	if err != nil {
+		return nil, advise(o, err)
+	}
+	c := &counter{client: client, cfg: cfg, goods: goods, book: book, shop: book.Shop(cfg.OfferID, cfg.Env), last: last}
+	c.steps = goodsplan.Plan(goods.All(), c.shop, last, time.Now())
+	return c, nil
+}
+
+// counter is the shelf with what is on it.
+type counter struct {
+	client *xpay.Client
+	cfg    backend.Config
+	goods  *catalog.Catalog
+	book   *goodsplan.Book
+	shop   *goodsplan.Shop
+	last   goodsplan.Tasks
+	steps  []goodsplan.Step
+}
+
+// Run prints the plan.
+func (c goodsPlanCmd) Run(ctx context.Context, o output) error {
+	k, err := c.open(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := k.printPlan(o); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(k.steps, func(s goodsplan.Step) bool { return s.Doubt != "" }) {
+		return errTold
+	}
+	return nil
+}
+
+// planned is what --json prints.
+type planned struct {
+	Env   xpay.Env         `json:"env"`
+	Steps []goodsplan.Step `json:"steps"`
+	Gone  []string         `json:"gone,omitempty"` // told to WeChat once, no longer in goods.yaml
+}
+
+func (k *counter) printPlan(o output) error {
+	gone := goodsplan.Gone(k.goods.All(), k.shop)
+	if o.json {
+		return o.printJSON(planned{k.cfg.Env, k.steps, gone})
+	}
+	fmt.Fprintf(o.out, "%s\n", k.cfg.Env)
+	for _, s := range k.steps {
+		fmt.Fprintf(o.out, "%-8s %-24s %s  %s. %s。\n", s.Do, s.ID, yuan(s.Price), s.Why, s.WhyZH)
+		if !s.Ready.IsZero() {
+			fmt.Fprintf(o.out, "         until %s\n", s.Ready.Format(time.RFC3339))
+		}
+		if s.Doubt != "" {
+			fmt.Fprintf(o.out, "PRICE    %-24s %s\n         %-24s %s\n", s.ID, s.Doubt, "", s.DoubtZH)
+		}
+	}
+	for _, id := range gone {
+		fmt.Fprintf(o.out, "gone     %-24s no longer sold here; WeChat goes on selling it: take it off in the console. %s\n", id, "本地已下架，请在后台下架。")
+	}
+	_, err := fmt.Fprintln(o.out, "No API lists goods: what others changed in the console is not seen.", "没有接口可以列出道具，看不到他人在后台的改动。")
+	return err
+}
+
+// yuan prints fen both ways, so that a slip is seen.
+func yuan(f xpay.Fen) string { return fmt.Sprintf("%d fen = %d.%02d yuan", f, f/100, f%100) }
+
+// Run uploads and publishes.
+func (c goodsApplyCmd) Run(ctx context.Context, o output) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	k, err := c.open(ctx, o)
+	if err != nil {
+		return err
+	}
+	work := c.work(o, k)
+	if len(c.Adopt) > 0 {
+		return c.adopt(work, k.steps)
+	}
+	todo := slices.ContainsFunc(k.steps, func(s goodsplan.Step) bool { return s.Do == goodsplan.Upload })
+	if todo && c.Picture == "" {
+		return usageError{errors.New("WeChat requires a picture for an upload: give --picture 'https://.../{id}.png', jpg or png")}
+	}
+	if err := work.Apply(ctx, k.steps); err != nil {
+		return advise(o, err)
+	}
+	k.steps = goodsplan.Plan(k.goods.All(), k.shop, goodsplan.Tasks{}, time.Now())
+	return k.printPlan(o)
+}
+
+func (c goodsApplyCmd) work(o output, k *counter) goodsplan.Work {
+	return goodsplan.Work{
+		WeChat: k.client, Book: k.book, Shop: k.shop, Yes: c.Yes, Poll: c.Poll, Now: time.Now,
+		Picture: func(id string) string { return strings.ReplaceAll(c.Picture, "{id}", id) },
+		Tell:    func(id, what, whatZH string) { o.progress("%s: %s ... %s", id, what, whatZH) },
+	}
+}
+
+func (c goodsApplyCmd) adopt(work goodsplan.Work, steps []goodsplan.Step) error {
+	for _, id := range c.Adopt {
+		at := slices.IndexFunc(steps, func(s goodsplan.Step) bool { return s.ID == id })
+		if at < 0 {
+			return usageError{fmt.Errorf("goods.yaml sells no %.64q", id)}
+		}
+		if err := work.Adopt(steps[at]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// state is what goods status prints with --json.
+type state struct {
+	Env     xpay.Env                     `json:"env"`
+	Upload  task                         `json:"upload"`
+	Publish task                         `json:"publish"`
+	Goods   map[string]goodsplan.Receipt `json:"receipts"`
+	Cooling map[string]time.Time         `json:"cooling,omitempty"` // until when -15014 is to be expected
+}
+
+type task struct {
+	Status string     `json:"status"`
+	Items  []taskItem `json:"items,omitempty"`
+}
+
+type taskItem struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+	ErrMsg string `json:"errmsg,omitempty"`
+}
+
+// Run prints what is known.
+func (c goodsStatusCmd) Run(ctx context.Context, o output) error {
+	k, err := c.open(ctx, o)
+	if err != nil {
+		return err
+	}
+	s := k.state()
+	if o.json {
+		return o.printJSON(s)
+	}
+	fmt.Fprintf(o.out, "%s\nlast upload   %s\nlast publish  %s\n", s.Env, s.Upload, s.Publish)
+	for _, step := range k.steps {
+		r, told := s.Goods[step.ID]
+		line := "no receipt"
+		if told {
+			line = fmt.Sprintf("%s, uploaded %s, published %s", yuan(r.Price), when(r.Uploaded), when(r.Published))
+		}
+		if until, cooling := s.Cooling[step.ID]; cooling {
+			line += fmt.Sprintf(", cooling down until %s (-15014 before)", until.Format(time.RFC3339))
+		}
+		fmt.Fprintf(o.out, "%-24s %s\n", step.ID, line)
+	}
+	return nil
+}
+
+func (k *counter) state() state {
+	s := state{Env: k.cfg.Env, Goods: k.shop.Goods, Cooling: map[string]time.Time{}}
+	s.Upload.Status, s.Publish.Status = taskStatus(k.last.Upload.Status), taskStatus(k.last.Publish.Status)
+	for _, item := range k.last.Upload.Items {
+		s.Upload.Items = append(s.Upload.Items, taskItem{item.ID, itemStatus(item.Status), item.ErrMsg})
+	}
+	for _, item := range k.last.Publish.Items {
+		s.Publish.Items = append(s.Publish.Items, taskItem{item.ID, itemStatus(item.Status), item.ErrMsg})
+	}
+	for _, step := range k.steps {
+		if !step.Ready.IsZero() {
+			s.Cooling[step.ID] = step.Ready
+		}
+	}
+	return s
+}
+
+func (t task) String() string {
+	text := t.Status
+	for _, item := range t.Items {
+		text += fmt.Sprintf("; %s: %s %s", item.ID, item.Status, item.ErrMsg)
+	}
+	return text
+}
+
+func taskStatus(s xpay.TaskStatus) string {
+	switch s {
+	case xpay.TaskNone:
+		return "none"
+	case xpay.TaskRunning:
+		return "running"
+	case xpay.TaskFailed:
+		return "failed"
+	case xpay.TaskDone:
+		return "done"
+	}
+	return fmt.Sprintf("status %d", int(s))
+}
+
+func itemStatus(s xpay.ItemStatus) string {
+	switch s {
+	case xpay.ItemRunning:
+		return "running"
+	case xpay.ItemExists:
+		return "the id exists"
+	case xpay.ItemDone:
+		return "done"
+	case xpay.ItemFailed:
+		return "failed"
+	}
+	return fmt.Sprintf("status %d", int(s))
+}
+
+func when(at time.Time) string {
+	if at.IsZero() {
+		return "never"
+	}
+	return at.Format(time.RFC3339)
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+var update = flag.Bool("update", false, "write docs/reference/cli.md")
+
+const referencePage = "../../docs/reference/cli.md"
+
+// TestTheReferenceSaysWhatTheCommandReads: -update writes the page.
+func TestTheReferenceSaysWhatTheCommandReads(t *testing.T) {
+	want := reference(t)
+	if *update {
+		if err := os.WriteFile(referencePage, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(referencePage)
+	if err != nil || string(got) != want {
+		t.Errorf("the page is not what the command reads (%v): go test ./cmd/xpay -run Reference -update", err)
+	}
+}
+
+const referenceIntro = `# xpay on the command line
+
+Printed from the code: ` + "`go test ./cmd/xpay -run Reference -update`" + `. Run it as ` + "`go run ./cmd/xpay ...`" + `, or after ` + "`make build`" + ` as ` + "`bin/xpay ...`" + `.
+
+| exit code | means |
+|---|---|
+| 0 | as asked |
+| 1 | something is wrong or was refused: a push that does not fit, something the doctor would fix, a doubtful price, an error of WeChat, a value that no known mistake produces |
+| 2 | the command line is wrong, or an account that is needed is not complete |
+
+**Secrets** need not stand on the command line, where other users of the machine and the shell's history see them: ` + "`--app-key @FILE`" + ` reads a file (its
+last line end is cut), and each has an environment variable, for which @FILE works too; a key that begins with @ is written @@. No secret is ever
+printed.
+
+` + "`--json`" + ` before or after any command prints JSON for programs. Answers go to stdout, everything else to stderr. Progress is shown on a terminal only.
+`
+
+func reference(t *testing.T) string {
+	t.Helper()
+	var c cli
+	parser, err := newParser(&c, io.Discard, io.Discard, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString(referenceIntro)
+	for _, command := range parser.Model.Leaves(true) {
+		describe(&b, command)
+	}
+	return b.String()
+}
+
+func describe(b *strings.Builder, command *kong.Node) {
+	fmt.Fprintf(b, "\n## xpay %s\n\n%s\n", command.Path(), command.Help)
+	if command.Detail != "" {
+		fmt.Fprintf(b, "\n```text\n%s\n```\n", command.Detail)
+	}
+	if len(command.Positional)+len(command.Flags) == 0 {
+		return
+	}
+	b.WriteString("\n| flag | variable | default | meaning |\n|---|---|---|---|\n")
+	for _, arg := range command.Positional {
+		fmt.Fprintf(b, "| `%s` | | | %s |\n", arg.Summary(), arg.Help)
+	}
+	for _, f := range command.Flags {
+		if f.Name == "help" {
+			continue
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", name(f), quotedList(f.Envs), defaultOf(f), strings.ReplaceAll(f.Help, "|", `\|`))
+	}
+}
+
+func name(f *kong.Flag) string {
+	return strings.TrimSpace("--" + f.Name + " " + f.PlaceHolder)
+}
+
+func defaultOf(f *kong.Flag) string {
+	switch {
+	case f.Required:
+		return "required"
+	case f.Default != "":
+		return "`" + f.Default + "`"
+	}
+	return ""
+}
+
+func quotedList(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return "`" + strings.Join(names, "`, `") + "`"
+}

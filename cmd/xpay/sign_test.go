@@ -1,0 +1,104 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// V1 of the spec, official.
+const (
+	v1URI       = "/xpay/query_user_balance"
+	v1Session   = "9hAb/NEYUlkaMBEsmFgzig=="
+	v1Body      = `{"openid": "xxx", "user_ip": "127.0.0.1", "env": 0}`
+	v1PaySig    = "c37809f27c6d7fd1837ad2500a04512b66b34fd793a39a385fade56dca89a4b5"
+	v1Signature = "089d9e8dc5d308977360c4b79ec600a93d736802802a807d634192328032f6c7"
+)
+
+func TestSignPrintsTheHexAndNothingElse(t *testing.T) {
+	t.Parallel()
+	keyFile, sessionFile := write(t, "key", "12345\n"), write(t, "session", v1Session+"\r\n")
+	for name, c := range map[string]struct {
+		run  tool
+		args []string
+		want string
+	}{
+		"V1 pay_sig":             {tool{stdin: v1Body}, []string{"sign", "pay", "--uri", v1URI, "--app-key", "12345"}, v1PaySig},
+		"V1 signature":           {tool{stdin: v1Body}, []string{"sign", "user", "--session-key", v1Session}, v1Signature},
+		"a key in a file":        {tool{stdin: v1Body}, []string{"sign", "pay", "--uri", v1URI, "--app-key", "@" + keyFile}, v1PaySig},
+		"a session key in one":   {tool{stdin: v1Body}, []string{"sign", "user", "--session-key", "@" + sessionFile}, v1Signature},
+		"a key in a variable":    {tool{stdin: v1Body, env: []string{"XPAY_APP_KEY=12345"}}, []string{"sign", "pay", "--uri", v1URI}, v1PaySig},
+		"a variable's file":      {tool{stdin: v1Body, env: []string{"XPAY_SESSION_KEY=@" + sessionFile}}, []string{"sign", "user"}, v1Signature},
+		"C1, an empty body":      {tool{}, []string{"sign", "user", "--session-key", v1Session}, "1f7605aea24c0785899e51bc4c483167a20ea7b0f5f36cfd398e89cb21c91e9c"},
+		"V1-e, with a newline":   {tool{stdin: v1Body + "\n"}, []string{"sign", "pay", "--uri", v1URI, "--app-key", "12345"}, "8b6281d9b9809a0e0b1f767579e9fd447e4200711d99dee3aeeb7a6a982fdeb1"},
+		"V11, Chinese":           {tool{stdin: `{"offerId":"1450019686","buyQuantity":1,"env":0,"currencyType":"CNY","productId":"product_001","goodsPrice":100,"outTradeNo":"order12345","attach":"attach中文"}`}, []string{"sign", "pay", "--uri", "requestVirtualPayment", "--app-key", "app_key_123"}, "52b0abda3c933b0273d328b5c5102ee9ab9249309474ddcdf5e9ce0f80b23532"},
+		"a key beginning with @": {tool{stdin: `{"n":1}`}, []string{"sign", "pay", "--uri", "/a", "--app-key", "@@k"}, "5865aa2904440994e70bf601621d9f5298dcec574e502bbdc67b731d676b2911"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := c.run.run(t, c.args...).want(t, 0)
+			if r.out != c.want+"\n" || r.stderr != "" {
+				t.Errorf("it printed %q %q, expected %s", r.out, r.stderr, c.want)
+			}
+		})
+	}
+}
+
+func TestSignPrintsJSONOnDemand(t *testing.T) {
+	t.Parallel()
+	r := tool{stdin: v1Body}.run(t, "sign", "user", "--session-key", v1Session, "--json").want(t, 0)
+	if r.out != `{"signature":"`+v1Signature+"\"}\n" {
+		t.Errorf("it printed %s", r.out)
+	}
+}
+
+func TestAWrongCommandLineIsExitTwoAndShowsNoKey(t *testing.T) {
+	t.Parallel()
+	const key = "a-key-that-nobody-may-see"
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"no key":                   {[]string{"sign", "pay", "--uri", v1URI}, "--app-key"},
+		"no uri":                   {[]string{"sign", "pay", "--app-key", key}, "--uri"},
+		"a uri with a query":       {[]string{"sign", "pay", "--uri", v1URI + "?access_token=" + key, "--app-key", key}, "the path alone"},
+		"a key in a wrong place":   {[]string{"sign", "pay", key, "--uri", v1URI, "--app-key", key}, "unexpected argument"},
+		"an empty key":             {[]string{"sign", "user", "--session-key", ""}, "empty"},
+		"a file that is not there": {[]string{"sign", "user", "--session-key", "@" + key}, "behind @"},
+		"half a command":           {[]string{"sign"}, "pay"},
+		"half another":             {[]string{"push"}, "open"},
+		"no value to explain":      {[]string{"explain", "--uri", v1URI, "--app-key", key}, "--got"},
+		"no key to explain":        {[]string{"explain", "--uri", v1URI, "--got", "aa"}, "no key"},
+		"no query":                 {[]string{"push", "open", "--token", "T"}, "--query"},
+		"no token":                 {[]string{"push", "open", "--query", "a=b", "--app-id", "wx1"}, "Token"},
+		"a time that is none":      {[]string{"push", "open", "--query", "a=b", "--now", "yesterday"}, "--now"},
+		"an unknown event":         {[]string{"push", "forge", "--event", "birthday", "--token", "T", "--mode", "plain"}, "debug_demo"},
+		"no AES key":               {[]string{"push", "forge", "--event", "debug_demo", "--token", "T"}, "--aes-key"},
+		"an unknown API":           {[]string{"call", "query_birthday", "{}"}, "query_order"},
+		"no JSON":                  {[]string{"call", "query_order", "env=0"}, "JSON object"},
+		"an env that is none":      {[]string{"call", "query_order", `{"env":2}`}, "env"},
+		"no session key":           {[]string{"call", "query_user_balance", `{"env":0}`}, "--session-key"},
+		"no account":               {[]string{"call", "query_order", `{"env":0}`}, "appId is missing"},
+		"no configuration":         {[]string{"doctor", "--config", "/nowhere/config.json"}, "--config"},
+		"an env of words":          {[]string{"goods", "plan", "--env", "staging"}, "--env"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := tool{stdin: v1Body}.run(t, c.args...).want(t, 2, c.says)
+			if strings.Contains(r.all(), key) {
+				t.Errorf("the key is printed: %s", r.all())
+			}
+		})
+	}
+}
+
+func TestHelpTeachesWithExamples(t *testing.T) {
+	t.Parallel()
+	for _, command := range toolNames {
+		r := tool{}.run(t, append(strings.Fields(command), "--help")...).want(t, 0)
+		if example := "xpay " + command; strings.Count(r.out, example) < 2 { // the usage line is one
+			t.Errorf("the help of %s shows no example:\n%s", command, r.out)
+		}
+	}
+}
+
+var toolNames = []string{"sign pay", "sign user", "explain", "push open", "push forge", "doctor", "goods plan", "goods apply", "goods status", "call"}
