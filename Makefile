@@ -6,7 +6,7 @@ TESTFLAGS ?=
 OLD := $(shell sed -n 's/^module //p' go.mod)
 STATICCHECK := go tool -modfile=tools/go.mod staticcheck
 
-.PHONY: help run build demo test check unit fuzz test-dynamodb bench rename clean
+.PHONY: help run build demo test check unit fuzz test-dynamodb compare bench rename clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,8 +39,11 @@ fuzz: ## fuzz every parser of strangers' bytes for FUZZTIME each (default 5s)
 test-dynamodb: ## the DynamoDB tests against any DynamoDB: ENDPOINT=http://... or ENDPOINT=aws
 	@tools/test-dynamodb '$(ENDPOINT)'
 
+compare: ## other people's clients against the simulated WeChat; downloads what is compared with
+	@cd bench && go vet ./... && go test ./...
+
 bench: ## measure; prints and writes bench.txt
-	@tools/with-moto go run ./internal/bench >bench.txt; code=$$?; cat bench.txt; exit $$code
+	@{ tools/with-moto go run ./internal/bench; a=$$?; echo; (cd bench && go run .); b=$$?; exit $$((a|b)); } >bench.txt; code=$$?; cat bench.txt; exit $$code
 
 # --- AWS ---
 LAMBDA_ARCH ?= arm64

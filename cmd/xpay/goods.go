@@ -68,7 +68,7 @@ type (
 
 type goodsApplyCmd struct {
 	shelf
-	Picture string        `placeholder:"URL" help:"Picture of every product, jpg or png; {id} stands for the product's id."`
+	Picture string        `placeholder:"URL" help:"Picture of each product that has none in goods.yaml, jpg or png; {id} stands for the product's id."`
 	Yes     bool          `help:"Prices that look wrong are right."`
 	Adopt   []string      `placeholder:"ID" help:"These products are in WeChat as goods.yaml has them: write receipts, send nothing."`
 	Timeout time.Duration `default:"15m" help:"For all of it."`
@@ -169,9 +169,9 @@ func (c goodsApplyCmd) Run(ctx context.Context, o output) error {
 	if len(c.Adopt) > 0 {
 		return c.adopt(work, k.steps)
 	}
-	todo := slices.ContainsFunc(k.steps, func(s goodsplan.Step) bool { return s.Do == goodsplan.Upload })
-	if todo && c.Picture == "" {
-		return usageError{errors.New("WeChat requires a picture for an upload: give --picture 'https://.../{id}.png', jpg or png")}
+	bare := slices.ContainsFunc(k.steps, func(s goodsplan.Step) bool { return s.Do == goodsplan.Upload && s.Picture() == "" })
+	if bare && c.Picture == "" {
+		return usageError{errors.New("WeChat requires a picture for an upload: write picture: https://... in goods.yaml, or give --picture 'https://.../{id}.png', jpg or png")}
 	}
 	if err := work.Apply(ctx, k.steps); err != nil {
 		return advise(o, err)

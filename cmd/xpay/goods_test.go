@@ -217,3 +217,13 @@ func TestReceiptsSayWhatWeChatWasTold(t *testing.T) {
 		t.Errorf("%s", raw)
 	}
 }
+
+func TestAPictureInGoodsYAMLIsEnoughForAnUpload(t *testing.T) {
+	t.Parallel()
+	s, sim := newShop(t, "products:\n  - {id: vip_month, name: 月度会员, price: 1800, picture: 'https://cdn.example.com/vip.png'}\n", nil)
+	args := append([]string{"goods", "apply", "--poll", "10ms"}, s.args...)
+	tool{dir: s.dir}.run(t, args...).want(t, 0)
+	if goods := sim.UploadedGoods(); len(goods) != 1 || goods[0].ID != "vip_month" {
+		t.Errorf("WeChat has %+v", goods)
+	}
+}

@@ -35,6 +35,7 @@ type Product struct {
 	MaxQuantity int      `yaml:"maxQuantity"` // pieces in one order; 1 if absent
 	Hidden      bool     `yaml:"hidden"`      // true: not sold, not listed
 	Remark      string   `yaml:"remark"`
+	Picture     string   `yaml:"picture"` // https address of a jpg or png, which WeChat wants with an upload; may be absent
 }
 
 // Limits of goods.yaml.
@@ -91,6 +92,8 @@ func (p Product) check() error {
 		return fmt.Errorf("kind is %q, it must be durable or consumable", p.Kind)
 	case p.MaxQuantity < 1 || p.MaxQuantity > quantityMax:
 		return fmt.Errorf("maxQuantity must be 1 to %d", quantityMax)
+	case p.Picture != "" && !strings.HasPrefix(p.Picture, "https://") && !strings.HasPrefix(p.Picture, "http://"):
+		return errors.New("picture must be the http or https address of a jpg or png")
 	default:
 		return nil
 	}

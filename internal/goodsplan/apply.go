@@ -1,6 +1,7 @@
 package goodsplan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ type Work struct {
 	Book    *Book
 	Shop    *Shop
 	Yes     bool                                       // prices that look wrong are right
-	Picture func(id string) string                     // the address of a product's picture, jpg or png, which WeChat requires
+	Picture func(id string) string                     // the picture, jpg or png, of a product that has none of its own: WeChat requires one
 	Poll    time.Duration                              // between two looks at a running task
 	Now     func() time.Time                           // the clock of the receipts
 	Tell    func(id, what, whatZH string)              // progress; nil: nobody is told
@@ -107,7 +108,7 @@ func (w Work) upload(ctx context.Context, s Step) error {
 		return err
 	}
 	w.tell(s.ID, "uploading", "上传中")
-	err := w.WeChat.StartUploadGoods(ctx, xpay.GoodsItem{ID: p.ID, Name: p.Name, Price: p.Price, Remark: remark(p), ItemURL: w.Picture(p.ID)})
+	err := w.WeChat.StartUploadGoods(ctx, xpay.GoodsItem{ID: p.ID, Name: p.Name, Price: p.Price, Remark: remark(p), ItemURL: cmp.Or(p.Picture, w.Picture(p.ID))})
 	if err == nil {
 		err = w.uploaded(ctx, s)
 	}

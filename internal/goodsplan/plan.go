@@ -38,6 +38,9 @@ type Step struct {
 	product catalog.Product
 }
 
+// Picture is the product's own picture; "" when goods.yaml has none.
+func (s Step) Picture() string { return s.product.Picture }
+
 // Plan compares what is sold with the receipts and the last tasks. Products that are hidden are left alone. A receipt
 // whose outcome never came is settled by the task that names its product.
 func Plan(products []catalog.Product, shop *Shop, last Tasks, now time.Time) []Step {

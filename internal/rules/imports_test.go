@@ -52,6 +52,14 @@ var allowed = map[string][]string{
 	"functions/reconcile":   onLambda,
 	"functions/sweep":       onLambda,
 
+	"internal/ordered":   {},
+	"internal/explain":   {"internal/ordered", "pkg/xpay"},
+	"internal/goodsplan": {"internal/catalog", "pkg/xpay"},
+	"internal/doctor": {
+		"internal/backend", "internal/catalog", "internal/goodsplan", "internal/httpapi", "internal/order", "internal/problem",
+		"internal/session", "internal/store", "internal/worker", "pkg/miniprogram", "pkg/xpay",
+	},
+
 	"internal/localenv":   anyOfOurs,
 	"internal/bench":      anyOfOurs,
 	"internal/bench/bare": {},
@@ -89,12 +97,12 @@ var foreign = []struct{ code, may []string }{
 	},
 	{
 		code: []string{"go.yaml.in/yaml/v3"},
-		may: slices.Concat([]string{"internal/catalog", "internal/order", "internal/httpapi", "internal/backend", "internal/template"},
+		may: slices.Concat([]string{"internal/catalog", "internal/order", "internal/httpapi", "internal/backend", "internal/template", "internal/goodsplan", "internal/doctor"},
 			lambdas, onOneMachine),
 	},
 	{
 		code: []string{"github.com/aws/aws-lambda-go"}, // its event types
-		may:  slices.Concat([]string{"internal/worker", "internal/backend", "internal/bridge"}, lambdas, onOneMachine),
+		may:  slices.Concat([]string{"internal/worker", "internal/backend", "internal/bridge", "internal/doctor"}, lambdas, onOneMachine),
 	},
 	{
 		code: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"},

@@ -1,8 +1,8 @@
 // Package wechatsim is a strict, stateful WeChat for tests, demos and people with curl.
 //
 // It plays the part of WeChat that mini-program virtual payment (小程序虚拟支付) needs: login, access tokens, the
-// cashier that opens on the phone, the order APIs under /xpay, and the message pushes with their signatures,
-// encryption and repeats. A [Sim] is an [net/http.Handler]: mount it under any host, point the backend's WeChat
+// cashier that opens on the phone, all APIs under /xpay (orders, coins, goods, bills, withdrawals, advert funds,
+// complaints, subscriptions), and the message pushes with their signatures, encryption and repeats. A [Sim] is an [net/http.Handler]: mount it under any host, point the backend's WeChat
 // base URL at it and the push URL at the backend.
 //
 // # Three doors

@@ -29,6 +29,13 @@
 // Client.RefundOrder starts a refund; the money is back only when the refund order says so (Status.RefundDone)
 // or an xpay_refund_notify arrives. LeftFee must come from a QueryOrder made just before.
 //
+// # The other APIs
+//
+// Endpoints lists all 37, with what each signs, whether it may be repeated and by which number. Each has a typed method;
+// Client.Call sends any of them by name with a body of your own. Client.Retry makes the client repeat what may be
+// repeated; its zero value repeats nothing. ErrAbsent says that what was asked for is not there, ErrNotReady that WeChat
+// has not made it yet.
+//
 // # Errors
 //
 // A call fails in one of three ways. *Error is WeChat's answer: its Class says whether to retry, its Advice what
