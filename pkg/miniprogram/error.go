@@ -11,6 +11,7 @@ import (
 var (
 	ErrCodeUsed    = errors.New("login code was used before")
 	ErrCodeInvalid = errors.New("login code is not valid")
+	ErrSessionKey  = errors.New("session key is not the valid one")
 	ErrBlocked     = errors.New("user is blocked")
 	ErrBusy        = errors.New("wechat is busy or limits the rate")
 	ErrNoAnswer    = errors.New("no usable answer from wechat")
@@ -22,7 +23,7 @@ type Error struct {
 	Code    int
 	Message string // errmsg without the rid
 	RID     string // to quote to WeChat's support
-	API     string // code2Session or stable_token
+	API     string // code2Session, stable_token, checkSessionKey or resetUserSessionKey
 }
 
 // kinds is spec 8.1, 8.4 and 6.3: what each code is for the caller, and what to do.
@@ -35,6 +36,8 @@ var kinds = map[int]struct {
 	45009: {ErrBusy, "daily quota reached: wait until tomorrow or clear the quota"},
 	40029: {ErrCodeInvalid, "call wx.login again: a code lives 5 minutes, for one AppID"},
 	40163: {ErrCodeUsed, "call wx.login again: a code works once"},
+	87009: {ErrSessionKey, "another login replaced the key, or it has expired: call wx.login again"},
+	87008: {ErrConfig, "invalid sig_method"},
 	40226: {ErrBlocked, "WeChat calls this user high-risk: refuse the login"},
 	40001: {ErrConfig, "the AppSecret is wrong: copy it again from 开发管理"},
 	40002: {ErrConfig, "invalid grant_type"},
