@@ -233,7 +233,7 @@ func TestNothingElseIsRepeated(t *testing.T) {
 		if !errors.As(err, &e) || e.Code != info.Code || len(peer.sent) != 1 {
 			t.Errorf("%d: %v, %d sent", info.Code, err, len(peer.sent))
 		}
-		if OutcomeUnknown(err) != (info.Class == ClassRetry) {
+		if OutcomeUnknown(err) != (info.Class == ClassRetry || info.Code == -15027) { // which may mean: charged before
 			t.Errorf("%d: OutcomeUnknown is %t", info.Code, OutcomeUnknown(err))
 		}
 	}
@@ -359,5 +359,24 @@ func TestCallsRefuseBeforeSending(t *testing.T) {
 	}
 	if len(peer.sent) != 0 {
 		t.Errorf("sent %+v", peer.sent)
+	}
+}
+
+func TestAnAnswerThatIsNotOneOrderIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{
+		`{"errcode":0,"order":{"order_id":"A2345678","status":2},"order":{"order_id":"B2345678","status":6}}`,
+		`{"errcode":0,"order":{"status":2,"paid_fee":100}}`,
+		`{"errcode":0,"order":{"order_id":{"x":1},"status":2}}`,
+	} {
+		c, _, _ := client(t, answer)
+		if _, err := c.QueryOrder(t.Context(), "o", ByOrderID("A2345678")); !errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrNoOrder) {
+			t.Errorf("%s: %v", answer, err)
+		}
+	}
+	c, _, _ := client(t, `{"errcode":0,"Order":{"order_id":"other","status":6},"order":{"order_id":"A2345678","status":2}}`)
+	o, err := c.QueryOrder(t.Context(), "o", ByOrderID("A2345678"))
+	if err != nil || o.OrderID != "A2345678" || !strings.Contains(string(o.Raw), "A2345678") {
+		t.Errorf("%+v, %v", o, err)
 	}
 }

@@ -87,7 +87,7 @@ func TestACodeSaysWhatAProgramAndWhoMustDo(t *testing.T) {
 			t.Errorf("%d: %v, want %v", row.Code, row.Who, want)
 		}
 	}
-	retried := `-1 -5 -15003 -15014 -15020 -15021`
+	retried := `-15003 -15014 -15020 -15021`
 	for _, row := range ClientCodes() {
 		if want := keyOf(map[Class]string{ClassRetry: retried}, row.Code, ClassGiveUp); row.Class != want {
 			t.Errorf("client %d: %v, want %v", row.Code, row.Class, want)

@@ -22,5 +22,6 @@ var subscribeCodes = [...]CodeInfo{
 		"no pre-notice, or duplicate order", "未发送预通知或订单重复",
 		"submit_subscribe_pay_order was called without a pre-notice two days before, or with a number used before",
 		"调用 submit_subscribe_pay_order 前两天未发送预通知，或单号已使用",
-		"send the pre-notice first, and use a new order number", "请先发送预通知，并使用新的订单号"},
+		"if this order number may have been sent before, query it and wait for the push, and use a new number only when it was not charged; else send the pre-notice first",
+		"若该单号可能已提交过，请先查单并等待推送，确认未扣款后才可更换单号；否则请先发送预通知"},
 }

@@ -62,6 +62,7 @@ const (
 	beingGenerated     = 268490011
 	calledTooOften     = 268490015
 	minuteQuotaReached = 45011
+	duplicateCharge    = -15027
 
 	messageRunesMax = 200
 	secretBytesMin  = 4 // shorter ones are no secrets, and cutting them would garble the message
@@ -133,8 +134,8 @@ func (e *Error) AdviceZH() string {
 }
 
 // OutcomeUnknown tells whether WeChat may have acted although the call failed: no answer, a context that ended, a
-// retry-class answer (-1, refund in progress, ...) or a code nobody documented. A caller that moves money then
-// queries, or repeats the identical call with the same number.
+// retry-class answer (-1, refund in progress, ...), -15027 (which may mean that the number was charged before) or a code
+// nobody documented. A caller that moves money then queries, or repeats the identical call with the same number.
 func OutcomeUnknown(err error) bool {
 	var repeat *repeatError
 	if errors.As(err, &repeat) {
@@ -143,7 +144,7 @@ func OutcomeUnknown(err error) bool {
 	var e *Error
 	if errors.As(err, &e) {
 		info, known := Lookup(e.Code)
-		return !known || info.Class == ClassRetry
+		return !known || info.Class == ClassRetry || e.Code == duplicateCharge
 	}
 	return errors.Is(err, ErrNoAnswer) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // The events of spec 7.10; Events lists them. One URL gets every message of the mini-program, also those of other features.
@@ -111,7 +112,9 @@ func (e *Event) envelope(f *fields) {
 	e.Name = f.text("Event")
 	e.CreateTime, e.MsgType = f.loose("CreateTime"), f.text("MsgType")
 	e.ToUserName, e.FromUserName = f.text("ToUserName"), f.text("FromUserName")
-	e.OpenID = f.text("OpenId")
+	if slices.Contains(Events(), e.Name) { // of others it may mean anything
+		e.OpenID = f.text("OpenId")
+	}
 }
 
 func (e *Event) content(f *fields) {

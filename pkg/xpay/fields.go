@@ -98,10 +98,10 @@ func (f *fields) fen(name string) *Fen {
 
 func (f *fields) fenOrZero(name string) Fen { return Fen(f.whole(name)) }
 
-// inside reads with the same error; it gives nil when there is no such field.
+// inside reads with the same error, unless there is no such field or nothing in it.
 func (f *fields) inside(name string, read func(*fields)) {
 	n := f.find(name)
-	if n == nil {
+	if n == nil || len(n.kids) == 0 {
 		return
 	}
 	sub := fields{node: n, err: f.err}

@@ -51,7 +51,7 @@ func PaySig(appKey, uri string, body []byte) string {
 	if appKey == "" || uri == "" {
 		return ""
 	}
-	return hexHMAC(appKey, uri+"&", body)
+	return hexHMAC(appKey, uri, "&", body)
 }
 
 // UserSignature is the user's signature: lower-case hex of HMAC-SHA256(sessionKey, body). The session key is used
@@ -60,16 +60,18 @@ func UserSignature(sessionKey string, body []byte) string {
 	if sessionKey == "" {
 		return ""
 	}
-	return hexHMAC(sessionKey, "", body)
+	return hexHMAC(sessionKey, "", "", body)
 }
 
-func hexHMAC(key, prefix string, body []byte) string {
-	buf := append(append(make([]byte, 0, len(key)+len(prefix)), key...), prefix...) // one allocation for both
+// hexHMAC signs uri, and and body as one message, in one buffer.
+func hexHMAC(key, uri, and string, body []byte) string {
+	buf := make([]byte, 0, len(key)+len(uri)+len(and)+len(body)+sha256.Size)
+	buf = append(append(append(append(buf, key...), uri...), and...), body...)
 	mac := hmac.New(sha256.New, buf[:len(key)])
 	mac.Write(buf[len(key):])
-	mac.Write(body)
-	digest := mac.Sum(make([]byte, 0, 3*sha256.Size)) // with room for its hex
-	return string(hex.AppendEncode(digest, digest)[sha256.Size:])
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], mac.Sum(buf[:0]))
+	return string(text[:])
 }
 
 // Merchant is an OfferID, an environment and the AppKey of that environment as one value, so that a key can not

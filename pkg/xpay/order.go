@@ -88,21 +88,24 @@ func (c *Client) QueryOrder(ctx context.Context, openID string, ref OrderRef) (O
 }
 
 func (a answer) order() (Order, error) {
-	var reply struct {
-		Order json.RawMessage `json:"order"`
-	}
+	var reply map[string]json.RawMessage // names are exact, unlike those of a struct
 	if err := json.Unmarshal(a.raw, &reply); err != nil {
 		return Order{}, noAnswer(a.api, "the answer is not an object", nil)
 	}
-	f := fields{node: a.node.child("order")}
-	if f.text("order_id") == "" && f.text("wx_order_id") == "" {
+	root := fields{node: a.node}
+	f := fields{node: root.find("order"), err: root.err}
+	nameless := f.text("order_id") == "" && f.text("wx_order_id") == ""
+	if nameless && f.whole("status") == 0 && f.err == nil {
 		return Order{}, fmt.Errorf("xpay %s: errcode 0 without an order: %w", a.api, ErrNoOrder)
+	}
+	if nameless {
+		f.fail("order_id", "is missing")
 	}
 	o := f.order()
 	if f.err != nil {
 		return Order{}, noAnswer(a.api, f.err.Error(), nil)
 	}
-	o.Raw = reply.Order
+	o.Raw = reply["order"]
 	return o, nil
 }
 

@@ -23,7 +23,7 @@ const (
 //
 // If an attempt may have acted and a later one fails for another reason, OutcomeUnknown stays true.
 type Retry struct {
-	Attempts int           // requests in all, the first included; 0 and 1: nothing is repeated
+	Attempts int           // attempts in all; each may need a second request when its token is rejected, the first included; 0 and 1: nothing is repeated
 	Wait     time.Duration // before the first repetition, doubled for each further one; 0: 500 ms
 	WaitMax  time.Duration // all waits of one call together: it rather gives up than waits longer; 0: 90 s
 
