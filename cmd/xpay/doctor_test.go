@@ -166,6 +166,8 @@ func TestTheDoctorSaysWhatToFix(t *testing.T) {
 		"no secret at all":          {merchant("", testKey), nil, "config", "appSecret"},
 		"a price in yuan":           {nil, []string{"--goods", write(t, "goods.yaml", "products:\n  - {id: vip, name: vip, price: 18}\n")}, "goods", "write 1800"},
 		"a receiver that says 1":    {nil, []string{"--push-url", stranger(t, `{"ErrCode":1}`, true)}, "push-event-json", "acknowledge"},
+		"a page with the word":      {nil, []string{"--push-url", stranger(t, "<html>Secured by Let's Encrypt</html>", true)}, "push-event-json", "acknowledge"},
+		"an answer left open":       {nil, []string{"--push-url", stranger(t, `{"ErrCode":0}`, true)}, "push-event-json", "acknowledge"},
 		"a receiver that trusts":    {nil, []string{"--push-url", stranger(t, "success", false)}, "push-forged", "wrong signature"},
 		"a receiver that quotes":    {nil, []string{"--push-url", stranger(t, "", false)}, "push-url", "echostr"},
 		"a receiver an hour behind": {nil, []string{"--push-url", stranger(t, "late", false)}, "clock", "apart"},

@@ -161,6 +161,11 @@ func yuan(f xpay.Fen) string { return fmt.Sprintf("%d fen = %d.%02d yuan", f, f/
 func (c goodsApplyCmd) Run(ctx context.Context, o output) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
+	unlock, err := goodsplan.Lock(c.Receipts)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unlock() }() // the process ends next
 	k, err := c.open(ctx, o)
 	if err != nil {
 		return err

@@ -103,7 +103,14 @@ const secretBytesMin = 12
 // withoutSecrets is an error of the parser without words of the command line that stand in a wrong place: one may be a key.
 func withoutSecrets(err error, args []string) string {
 	text := err.Error()
+	if head, tail, ok := strings.Cut(text, " (from envar "); ok { // kong quotes the variable's value
+		name, _, _ := strings.Cut(tail, "=")
+		text = head + " (from " + name + ")"
+	}
 	for _, arg := range slices.Backward(args) {
+		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "-") {
+			arg = value
+		}
 		if len(arg) >= secretBytesMin && !strings.HasPrefix(arg, "-") {
 			text = strings.ReplaceAll(text, arg, "[a word of "+fmt.Sprint(len(arg))+" characters]")
 		}

@@ -121,8 +121,13 @@ func (c pushOpenCmd) reason(push *miniprogram.Push, q url.Values, err error) err
 	if _, no := push.Echo(plain); errors.Is(no, miniprogram.ErrSignature) {
 		return fmt.Errorf("%w: the plain signature does not fit either, so that the Token is another (or the query was changed). Token 不一致", err)
 	}
-	return fmt.Errorf("%w: the plain signature fits, so that the Token is right: the body was changed on its way, or the EncodingAESKey "+
-		"is another. Token 正确：包体被改动，或 EncodingAESKey 不一致", err)
+	switch { // msg_signature covers the body and needs no AES key: it fails first where the body was changed
+	case strings.Contains(err.Error(), "EncodingAESKey") && c.AESKey == "":
+		return fmt.Errorf("%w: the push is encrypted: give --aes-key. 推送已加密，请提供 --aes-key", err)
+	case strings.Contains(err.Error(), "EncodingAESKey"):
+		return fmt.Errorf("%w: the Token is right and the body unchanged. Token 正确且包体未改动：EncodingAESKey 或 AppID 不一致", err)
+	}
+	return fmt.Errorf("%w: the plain signature fits, so that the Token is right: the body was changed on its way. Token 正确：包体在传输中被改动", err)
 }
 
 // opened is what --json prints.

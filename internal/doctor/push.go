@@ -83,12 +83,17 @@ func (e *examination) echo(ctx context.Context) bool {
 	return false
 }
 
+// pushKey seals the pushes; "" in plain mode.
+func (e *examination) pushKey() string {
+	if len(e.Config.Push.AESKeys) == 0 || e.Plain {
+		return ""
+	}
+	return e.Config.Push.AESKeys[0]
+}
+
 // events sends debug_demo, which nobody acts upon, in both formats.
 func (e *examination) events(ctx context.Context) {
-	key := ""
-	if len(e.Config.Push.AESKeys) > 0 && !e.Plain {
-		key = e.Config.Push.AESKeys[0]
-	}
+	key := e.pushKey()
 	for _, format := range []string{"json", "xml"} {
 		q, body, err := e.forge(key, format)
 		if err != nil {
@@ -119,6 +124,8 @@ func (e *examination) event(ctx context.Context, q url.Values, body []byte, form
 	}
 	status, answer, err := e.send(ctx, http.MethodPost, q, "application/"+format, body)
 	switch {
+	case format != orText(e.Format, "json") && (err != nil || status != http.StatusOK || !e.acknowledged(answer)):
+		e.unknown(name, "the receiver does not take "+strings.ToUpper(format)+", which does not matter while 数据格式 is the other", "接收端不接受 "+strings.ToUpper(format)+"；后台数据格式为另一种时没有影响")
 	case err != nil:
 		e.fix(name, "the receiver does not answer a push: "+plainReason(err), "接收端对推送没有响应", "WeChat waits 5 seconds: answer before that", "微信只等 5 秒，请及时响应")
 	case (status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusBadRequest) && sealed:
@@ -128,7 +135,7 @@ func (e *examination) event(ctx context.Context, q url.Values, body []byte, form
 	case status != http.StatusOK:
 		e.fix(name, fmt.Sprintf("the receiver answers a push with HTTP %d", status), fmt.Sprintf("接收端对推送返回 HTTP %d", status),
 			"answer 200 with success to events that are not yours, or WeChat repeats them", "对不处理的事件返回 200 和 success，否则微信会重复推送")
-	case !acknowledged(answer):
+	case !e.acknowledged(answer):
 		e.fix(name, "the receiver does not acknowledge debug_demo, an event that is not its own: WeChat would repeat it", "接收端没有确认 debug_demo：微信会重复推送",
 			"answer success to unknown events: one URL gets all messages of the mini-program", "对未知事件返回 success：同一地址会收到小程序的所有消息")
 	default:
@@ -136,11 +143,14 @@ func (e *examination) event(ctx context.Context, q url.Values, body []byte, form
 	}
 }
 
-// acknowledged is spec 7.1: nothing, success, or ErrCode 0. An encrypted answer is not looked into.
-func acknowledged(answer []byte) bool {
+// acknowledged is spec 7.1: nothing, success, or ErrCode 0, which an encrypted push wants encrypted.
+func (e *examination) acknowledged(answer []byte) bool {
 	text := strings.TrimSpace(string(answer))
-	if text == "" || text == "success" || strings.Contains(text, "Encrypt") {
+	if text == "" || text == "success" {
 		return true
+	}
+	if e.pushKey() != "" {
+		answer = e.unsealed(answer)
 	}
 	var code struct {
 		ErrCode *int
@@ -151,15 +161,44 @@ func acknowledged(answer []byte) bool {
 	return code.ErrCode != nil && *code.ErrCode == 0
 }
 
+// unsealed opens an encrypted answer, which is signed as a push is; nil if it is none.
+func (e *examination) unsealed(answer []byte) []byte {
+	var sealed struct {
+		MsgSignature, Nonce string
+		TimeStamp           json.Number
+	}
+	if json.Unmarshal(answer, &sealed) != nil && xml.Unmarshal(answer, &sealed) != nil {
+		return nil
+	}
+	push, err := miniprogram.NewPush(miniprogram.PushConfig{AppID: e.Config.AppID, Tokens: e.Config.Push.Tokens, AESKeys: e.Config.Push.AESKeys, Now: e.Now})
+	if err != nil {
+		return nil
+	}
+	m, err := push.Open(url.Values{"encrypt_type": {"aes"}, "msg_signature": {sealed.MsgSignature}, "timestamp": {sealed.TimeStamp.String()}, "nonce": {sealed.Nonce}}, answer)
+	if err != nil {
+		return nil
+	}
+	return m.Body
+}
+
 // forged sends the event with a wrong signature: a receiver that acknowledges it believes anybody.
 func (e *examination) forged(ctx context.Context) {
-	q, body, err := e.forge("", "json")
+	key, format := e.pushKey(), orText(e.Format, "json")
+	q, body, err := e.forge(key, format)
 	if err != nil {
 		return
 	}
-	q.Set("signature", strings.Repeat("0", 40))
-	status, answer, err := e.send(ctx, http.MethodPost, q, "application/json", body)
-	if err == nil && status == http.StatusOK && acknowledged(answer) {
+	name := "signature"
+	if key != "" {
+		name = "msg_signature" // signature stays right: a receiver must not look at that one alone
+	}
+	q.Set(name, strings.Repeat("0", 40))
+	status, answer, err := e.send(ctx, http.MethodPost, q, "application/"+format, body)
+	switch {
+	case err != nil || status >= http.StatusInternalServerError:
+		e.unknown(nameForged, "not known: the receiver did not answer a push with a wrong signature, or failed", "接收端没有响应签名错误的推送或出错，无法判断")
+		return
+	case status == http.StatusOK && e.acknowledged(answer):
 		e.fix(nameForged, "the receiver acknowledges a push with a wrong signature", "接收端接受了签名错误的推送",
 			"verify msg_signature (plain mode: signature) before anything else", "先校验 msg_signature（明文模式校验 signature）")
 		return

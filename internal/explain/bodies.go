@@ -36,6 +36,9 @@ func edges() []way[func([]byte) []byte] {
 func contents(body []byte) []way[[]byte] {
 	all := []way[[]byte]{{is: body}}
 	v, err := ordered.Parse(bytes.TrimPrefix(body, []byte("\ufeff")))
+	if err == nil && v.Kind == ordered.String { // sent as a JSON string of what was signed
+		all = append(all, way[[]byte]{"stringified", "sent stringified, signed as it was", []byte(v.Text)})
+	}
 	if err == nil {
 		all = append(all, serialized(v)...)
 		all = append(all, changed(v, styleOf(v, body))...)
@@ -61,6 +64,8 @@ func emptyObject(body []byte) way[[]byte] {
 	}
 	return way[[]byte]{"empty-body", "{}", []byte("{}")}
 }
+
+const fieldsMax = 100 // that are changed one at a time: each costs a body
 
 const goEscapes = "<>&\u2028\u2029"
 
@@ -122,7 +127,7 @@ func changed(v ordered.Value, style ordered.Style) (all []way[[]byte]) {
 	add("dropped", "empty and null fields left out", v.Without(isEmpty))
 	add("dropped", "null fields left out", v.Without(func(f ordered.Field) bool { return f.Value.Kind == ordered.Null }))
 	add("dropped", "zero, empty and null fields left out (Go omitempty)", v.Without(func(f ordered.Field) bool { return isEmpty(f) || f.Value.Text == "0" }))
-	for _, f := range v.Fields {
+	for _, f := range v.Fields[:min(len(v.Fields), fieldsMax)] {
 		add("field", f.Name+" was not signed", v.Without(func(g ordered.Field) bool { return g.Name == f.Name }))
 		if f.Value.Kind == ordered.Number {
 			add("types", f.Name+" as text", replace(v, f.Name, ordered.Value{Kind: ordered.String, Text: f.Value.Text}))
@@ -142,7 +147,7 @@ func withPlatform(v ordered.Value, style ordered.Style) (all []way[[]byte]) {
 	}
 	for _, platform := range []string{"android", "ios"} {
 		field := ordered.Field{Name: "platform", Value: ordered.Value{Kind: ordered.String, Text: platform}}
-		for at := range len(v.Fields) + 1 {
+		for at := range min(len(v.Fields), fieldsMax) + 1 {
 			more := v
 			more.Fields = slices.Insert(slices.Clone(v.Fields), at, field)
 			all = append(all, way[[]byte]{"field", "platform was signed, not sent", style.Write(more)})

@@ -94,6 +94,9 @@ func (w Work) step(ctx context.Context, s Step) error {
 	if s.Do == Upload || s.Do == Publish {
 		return w.publish(ctx, s)
 	}
+	if s.receipt != w.Shop.Goods[s.ID] { // what the last tasks told besides
+		return w.keep(s.ID, s.receipt)
+	}
 	return nil
 }
 
@@ -168,12 +171,16 @@ func (w Work) publish(ctx context.Context, s Step) error {
 		p := s.product
 		r = Receipt{Name: p.Name, Price: p.Price, Remark: remark(p), Uploaded: w.Now().UTC()}
 	}
+	before := r
 	r.PublishStarted = w.Now().UTC()
 	if err := w.keep(s.ID, r); err != nil {
 		return err
 	}
 	w.tell(s.ID, "publishing", "发布中")
 	if err := w.WeChat.StartPublishGoods(ctx, s.ID); err != nil {
+		if refused(err) { // nothing changed at WeChat
+			err = errors.Join(err, w.keep(s.ID, before))
+		}
 		return err
 	}
 	if err := w.published(ctx, s.ID); err != nil {
@@ -209,7 +216,11 @@ func (w Work) published(ctx context.Context, id string) error {
 }
 
 // Adopt notes that somebody compared a product with the console: WeChat has it uploaded and published as goods.yaml says.
+// A price that looks wrong needs a yes here, too.
 func (w Work) Adopt(s Step) error {
+	if doubt, _ := doubt(s.product, 0); doubt != "" && !w.Yes {
+		return fmt.Errorf("%s: %w: %s: correct goods.yaml, or repeat with --yes", s.ID, ErrDoubt, doubt)
+	}
 	p, now := s.product, w.Now().UTC()
 	return w.keep(s.ID, Receipt{Name: p.Name, Price: p.Price, Remark: remark(p), Uploaded: now, Published: now, Adopted: true})
 }

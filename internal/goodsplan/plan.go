@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/catalog"
@@ -36,6 +37,7 @@ type Step struct {
 	Ready   time.Time `json:"ready,omitzero"` // end of the cool-down
 
 	product catalog.Product
+	receipt Receipt // as the last tasks complete it
 }
 
 // Picture is the product's own picture; "" when goods.yaml has none.
@@ -50,10 +52,10 @@ func Plan(products []catalog.Product, shop *Shop, last Tasks, now time.Time) []S
 			continue
 		}
 		r, known := last.settle(p, shop.Goods[p.ID], now)
-		s := Step{ID: p.ID, Price: p.Price, product: p}
+		s := Step{ID: p.ID, Price: p.Price, product: p, receipt: r}
 		s.decide(p, r, known, now)
 		if s.Do == Upload || s.Do == Publish {
-			s.Doubt, s.DoubtZH = doubt(p.Price, told(shop.Goods[p.ID], last, p.ID))
+			s.Doubt, s.DoubtZH = doubt(p, told(shop.Goods[p.ID], last, p.ID))
 		}
 		steps = append(steps, s)
 	}
@@ -126,7 +128,7 @@ func (t Tasks) settle(p catalog.Product, r Receipt, now time.Time) (_ Receipt, k
 	}
 	for _, item := range t.Publish.Items {
 		if item.ID == p.ID && item.Status == xpay.ItemDone && !r.PublishStarted.IsZero() && r.Published.IsZero() {
-			r.Published = now.UTC()
+			r.Published = r.PublishStarted
 		}
 	}
 	return r, known
@@ -150,8 +152,12 @@ const (
 
 // doubt says why a price looks like yuan where fen are meant, or the reverse. before is the price that WeChat was told,
 // 0 for none.
-func doubt(price, before xpay.Fen) (en, zh string) {
+func doubt(p catalog.Product, before xpay.Fen) (en, zh string) {
+	price := p.Price
 	switch {
+	case price != before && namesYuan(p):
+		return fmt.Sprintf("name or remark says %d 元, and the price is %d fen: that is %d.%02d yuan", price, price, price/yuan, price%yuan),
+			fmt.Sprintf("名称或说明写着 %d 元，而价格为 %d 分，即 %d.%02d 元", price, price, price/yuan, price%yuan)
 	case before > 0 && hundredfold(before, price):
 		return fmt.Sprintf("%d fen is a hundredth of the %d fen before: is it a price in yuan?", price, before),
 			fmt.Sprintf("%d 分是之前 %d 分的百分之一：是不是写成了元？", price, before)
@@ -166,6 +172,26 @@ func doubt(price, before xpay.Fen) (en, zh string) {
 			fmt.Sprintf("%d 分即每件 %d.%02d 元：单位确定是分吗？", price, price/yuan, price%yuan)
 	}
 	return "", ""
+}
+
+// namesYuan reports whether the product's own words give its number of fen as yuan.
+func namesYuan(p catalog.Product) bool {
+	words := strings.ReplaceAll(p.Name+" "+p.Remark, " ", "")
+	for _, form := range []string{"%d元", "¥%d", "￥%d"} {
+		if said := fmt.Sprintf(form, p.Price); strings.Contains(words, said) && !strings.ContainsAny(afterNumber(words, said), ".0123456789") {
+			return true
+		}
+	}
+	return false
+}
+
+// afterNumber is the character that follows what was said, so that ¥198 is not found in ¥1980.
+func afterNumber(words, said string) string {
+	_, rest, _ := strings.Cut(words, said)
+	if rest == "" || strings.HasSuffix(said, "元") {
+		return ""
+	}
+	return rest[:1]
 }
 
 // hundredfold allows for rounding: 18.50 yuan written as 18 or as 19.

@@ -33,9 +33,22 @@ func TestAPriceThatIsAHundredTimesOffIsDoubted(t *testing.T) {
 		{"six fen, told before", 6, 6, ""},
 		{"expensive, told before", 200000, 200000, ""},
 	} {
-		en, zh := doubt(c.price, c.before)
+		en, zh := doubt(catalog.Product{Name: "会员", Price: c.price}, c.before)
 		if (en == "") != (c.says == "") || !strings.Contains(en, c.says) || (en == "") != (zh == "") {
 			t.Errorf("%s: %q %q, expected %q", c.name, en, zh, c.says)
+		}
+	}
+}
+
+func TestAPriceThatTheNameGivesInYuanIsDoubted(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"年卡 198 元": true, "年卡198元": true, "年卡 ¥198": true, "￥198 年卡": true,
+		"年卡 1198 元": true, // contains it: a person looks once too often
+		"年卡 ¥1980":  false, "年卡 ¥198.50": false, "198 颗宝石": false, "年卡": false,
+	} {
+		if en, zh := doubt(catalog.Product{Name: name, Price: 198}, 0); (en != "") != want || (zh != "") != want {
+			t.Errorf("%s: %q", name, en)
 		}
 	}
 }

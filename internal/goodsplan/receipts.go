@@ -69,6 +69,22 @@ func Open(path string) (*Book, error) {
 	return &Book{path: path, shops: f.Shops}, nil
 }
 
+// Lock keeps other processes away from the receipts in a file until unlock is called or the process ends: each writes the
+// file as a whole, from what it read.
+func Lock(path string) (unlock func() error, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("the receipts cannot be kept: %w", err)
+	}
+	file, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("the receipts cannot be kept: %w", err)
+	}
+	if err := exclusive(file); err != nil {
+		return nil, errors.Join(fmt.Errorf("another xpay goods works with %s: wait until it has ended", path), file.Close())
+	}
+	return file.Close, nil
+}
+
 // Shop finds the goods of an OfferID in an env; they are empty at first.
 func (b *Book) Shop(offerID string, env xpay.Env) *Shop {
 	for _, s := range b.shops {

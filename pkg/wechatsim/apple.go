@@ -195,6 +195,9 @@ func (s *Sim) signApple(openid string, d signData) PaymentResult {
 	} else {
 		st.OriginalTransactionID = c.Apple.Now.OriginalTransactionID
 	}
+	if !first && now < c.Apple.Now.Renewal { // the period is paid: only the renewal comes back
+		st.Start, st.Renewal, d.actual = c.Apple.Now.Start, c.Apple.Now.Renewal, 0
+	}
 	c.Apple.Attach, c.Apple.Fen = d.attach, price
 	s.change(c, st)
 	if first {

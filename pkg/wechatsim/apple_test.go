@@ -99,8 +99,21 @@ func TestAnAppleSubscriptionLives(t *testing.T) {
 		t.Errorf("signing again: %s", got)
 	}
 	w.deliver()
+	if now := w.recv.bodies(); len(now) != before {
+		t.Errorf("signing again within the paid period sent %v", now[before:])
+	}
+	_, info = w.appleInfo()
+	wantField(t, info, "renewal_date", 1790956800000)
+	w.play("appleUnsign", appleUser)
+	w.deliver()
+	w.later(32 * 24 * time.Hour)
+	before = len(w.recv.bodies())
+	if got := w.appleSign(session, appleData); got != "0" {
+		t.Errorf("signing again after the period: %s", got)
+	}
+	w.deliver()
 	if now := w.recv.bodies(); len(now) != before+1 || !strings.Contains(now[before], "xpay_goods_deliver_notify") {
-		t.Errorf("signing again sent %v, want the payment alone", now[before:])
+		t.Errorf("signing again after the period sent %v, want the payment alone", now[before:])
 	}
 	if _, info := w.appleInfo(); info["original_transaction_id"] != original {
 		t.Errorf("another original_transaction_id: %v", info)

@@ -62,7 +62,7 @@ func (s *Sim) fileBody(key string) ([]byte, int) {
 	f := s.files.links[key]
 	_, now := s.clock()
 	switch {
-	case f == nil:
+	case f == nil || now > f.Expires.add(fileMemory):
 		return nil, http.StatusNotFound
 	case now >= f.Expires:
 		return nil, http.StatusForbidden

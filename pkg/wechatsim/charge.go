@@ -67,6 +67,9 @@ func (s *Sim) openCycle(c *contract, r chargeRequest, now time.Time) *refusal {
 	n := len(c.Cycles) - 1
 	free := at(now) <= c.Signed.add(firstChargeLimit)
 	if free && (n < 0 || !c.Cycles[n].Direct) {
+		if no := s.mayRetry(c, now); no != nil {
+			return no
+		}
 		c.Cycles = append(c.Cycles, cycle{Day: at(dayInChina(now)), Fen: r.fen, Direct: true})
 		s.keep(c)
 		return nil
@@ -88,17 +91,19 @@ func (s *Sim) openCycle(c *contract, r chargeRequest, now time.Time) *refusal {
 	return s.mayRetry(c, now)
 }
 
-// mayRetry: never two charges at once, and one attempt an hour.
+// mayRetry: for one user and product, whatever the contract, never two charges at once, and one attempt an hour.
 func (s *Sim) mayRetry(c *contract, now time.Time) *refusal {
-	if len(c.charges) == 0 {
-		return nil
-	}
-	last := c.charges[len(c.charges)-1]
-	switch s.settle(last); {
-	case !last.paid() && !last.Closed:
-		return errCharge("扣费进行中")
-	case at(now) < last.Created.add(retryGap):
-		return refuse(268490015, "频率限制")
+	for _, other := range s.contracts.list {
+		if other.OpenID != c.OpenID || other.Product != c.Product || other.Mode != c.Mode || len(other.charges) == 0 {
+			continue
+		}
+		last := other.charges[len(other.charges)-1]
+		switch s.settle(last); {
+		case !last.paid() && !last.Closed:
+			return errCharge("扣费进行中")
+		case at(now) < last.Created.add(retryGap):
+			return refuse(268490015, "频率限制")
+		}
 	}
 	return nil
 }

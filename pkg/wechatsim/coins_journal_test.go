@@ -162,3 +162,22 @@ func TestNegativeFaultsAreRefused(t *testing.T) {
 	w.faults(`{"api":{"/xpay/query_order":{"code":{"errcode":-1,"times":1}}}}`) // an errcode may be negative
 	w.wantCode(w.query("NOTHING01"), -1)
 }
+
+func TestACoinEntryThatTheJournalHasTwiceCountsOnce(t *testing.T) {
+	t.Parallel()
+	var journal, twice bytes.Buffer
+	w := atNoon(t, func(c *wechatsim.Config) { c.Journal = &journal })
+	w.give("GIFT00001", 10)
+	want := w.sim.Coins(testUser, 0)
+	if err := w.sim.Snapshot(&twice); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(strings.TrimSuffix(journal.String(), "\n"), "\n")
+	twice.WriteString(lines[len(lines)-1] + "\n")
+	if err := w.restart(twice.Bytes(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.sim.Coins(testUser, 0); got.Balance != want.Balance || len(got.Entries) != len(want.Entries) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}

@@ -76,11 +76,14 @@ func (s *Sim) Complain(outTradeNo, detail string) (complaintID string, err error
 	return s.FileComplaint(ComplaintRequest{OutTradeNo: outTradeNo, Detail: detail})
 }
 
-// FileComplaint is Complain with the whole form. It also fails with ErrInput when ProblemType is unknown.
+// FileComplaint is Complain with the whole form. It also fails with ErrInput when ProblemType is unknown or the amount is negative.
 func (s *Sim) FileComplaint(r ComplaintRequest) (complaintID string, err error) {
 	r.ProblemType = orElse(r.ProblemType, "OTHERS")
 	if !slices.Contains([]string{"REFUND", "SERVICE_NOT_WORK", "OTHERS"}, r.ProblemType) {
 		return "", fmt.Errorf("problemType is none of REFUND, SERVICE_NOT_WORK, OTHERS: %w", ErrInput)
+	}
+	if r.ApplyRefundAmount < 0 {
+		return "", fmt.Errorf("applyRefundAmount is negative: %w", ErrInput)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -435,3 +435,17 @@ func TestWrongPeriodsAreRefused(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+func TestANewContractDoesNotChargeTheSameUserTwiceInAnHour(t *testing.T) {
+	t.Parallel()
+	w := subscribed(t, "12:00:00")
+	w.charged("CHARGE0001", 1800)
+	w.play("unsign", `{"outContractCode":"C-1"}`)
+	w.play("sign", `{"openid":"oUser1","productId":"vip_month","outContractCode":"C-2"}`)
+	w.wantCode(w.charge("CHARGE0002", 1800), 268490015)
+	w.clock.Advance(time.Hour)
+	w.charged("CHARGE0003", 1800)
+	if n := len(w.sim.Orders()); n != 2 {
+		t.Errorf("%d orders, want two", n)
+	}
+}

@@ -1,6 +1,9 @@
 package wechatsim
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // instant is simulated time in nanoseconds since 1970, 0 meaning never: small in memory and in the journal.
 type instant int64
@@ -22,4 +25,14 @@ func (i instant) unix() int64 {
 	return i.time().Unix()
 }
 
-func (i instant) add(d time.Duration) instant { return i + instant(d) }
+// add stops at the end of what an instant can say: a delay of centuries is for ever, not long ago.
+func (i instant) add(d time.Duration) instant {
+	sum := i + instant(d)
+	switch {
+	case d > 0 && sum < i:
+		return math.MaxInt64
+	case d < 0 && sum > i:
+		return math.MinInt64
+	}
+	return sum
+}

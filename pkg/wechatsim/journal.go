@@ -264,7 +264,11 @@ func (s *Sim) apply(l line) error {
 func (s *Sim) applyMore(l line) error {
 	switch l.Kind {
 	case kindCoins:
-		return put(l.Value, s.coins.add)
+		return put(l.Value, func(e *coinEntry) {
+			if s.coins.byNumber[e.number()] == nil { // an entry never changes, so one seen twice is the same
+				s.coins.add(e)
+			}
+		})
 	case kindTask:
 		return s.applyTask(l.Value)
 	case kindBill:

@@ -153,6 +153,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	if err != nil {
 		return netip.Prefix{}, err
 	}
+	ip = ip.Unmap() // as the peers are
 	return ip.Prefix(ip.BitLen())
 }
 

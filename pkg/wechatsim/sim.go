@@ -109,14 +109,19 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTT
 // Now is the simulated time, in UTC.
 func (s *Sim) Now() time.Time { return s.cfg.Now().UTC() }
 
+const lastYear = 2200 // nanoseconds since 1970 end in 2262
+
 // AdvanceClock moves simulated time forward through Config.Advance. It fails with ErrState when the clock cannot be
-// moved and with ErrInput when d is not positive.
+// moved and with ErrInput when d is not positive or leads beyond the year 2200.
 func (s *Sim) AdvanceClock(d time.Duration) error {
 	if s.cfg.Advance == nil {
 		return fmt.Errorf("the clock of this simulator cannot be moved: %w", ErrState)
 	}
 	if d <= 0 {
 		return fmt.Errorf("the clock only moves forward: %w", ErrInput)
+	}
+	if s.cfg.Now().Add(d).Year() > lastYear {
+		return fmt.Errorf("the clock does not go beyond the year %d: %w", lastYear, ErrInput)
 	}
 	s.cfg.Advance(d)
 	s.mu.Lock()
