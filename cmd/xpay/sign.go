@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/xpay-serverless/xpay-serverless/internal/explain"
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
@@ -55,8 +56,11 @@ func (c signPayCmd) Run(o output) error {
 	if path, query, ok := strings.Cut(c.URI, "?"); ok {
 		return usageError{fmt.Errorf("--uri has a query of %d characters: WeChat signs the path alone, %s", len(query), path)}
 	}
-	if !strings.HasPrefix(c.URI, "/") && !strings.HasPrefix(c.URI, "request") {
-		fmt.Fprintf(o.err, "xpay: the uri %q has no leading slash: WeChat signs the path with it. uri 缺少开头的斜杠。\n", c.URI)
+	switch right, known := explain.Canonical(c.URI); {
+	case right != c.URI:
+		fmt.Fprintf(o.err, "xpay: the uri to sign is %q, not %q. 签名用的 uri 应为 %q。\n", right, c.URI, right)
+	case !known:
+		fmt.Fprintf(o.err, "xpay: %q is none of WeChat's documented paths: is it spelt right? 不是微信文档中的路径，请检查拼写。\n", c.URI)
 	}
 	return o.signed("pay_sig", xpay.PaySig(string(c.AppKey), c.URI, body), body)
 }

@@ -31,7 +31,7 @@ func TestSignPrintsTheHexAndNothingElse(t *testing.T) {
 		"C1, an empty body":      {tool{}, []string{"sign", "user", "--session-key", v1Session}, "1f7605aea24c0785899e51bc4c483167a20ea7b0f5f36cfd398e89cb21c91e9c"},
 		"V1-e, with a newline":   {tool{stdin: v1Body + "\n"}, []string{"sign", "pay", "--uri", v1URI, "--app-key", "12345"}, "8b6281d9b9809a0e0b1f767579e9fd447e4200711d99dee3aeeb7a6a982fdeb1"},
 		"V11, Chinese":           {tool{stdin: `{"offerId":"1450019686","buyQuantity":1,"env":0,"currencyType":"CNY","productId":"product_001","goodsPrice":100,"outTradeNo":"order12345","attach":"attach中文"}`}, []string{"sign", "pay", "--uri", "requestVirtualPayment", "--app-key", "app_key_123"}, "52b0abda3c933b0273d328b5c5102ee9ab9249309474ddcdf5e9ce0f80b23532"},
-		"a key beginning with @": {tool{stdin: `{"n":1}`}, []string{"sign", "pay", "--uri", "/a", "--app-key", "@@k"}, "5865aa2904440994e70bf601621d9f5298dcec574e502bbdc67b731d676b2911"},
+		"a key beginning with @": {tool{stdin: `{"n":1}`}, []string{"sign", "pay", "--uri", "/xpay/query_order", "--app-key", "@@k"}, "c6c3bc6d248ba03f9fafaa0e7b4e0358b766ed69a19a5819843b4f659bec061a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -102,3 +102,20 @@ func TestHelpTeachesWithExamples(t *testing.T) {
 }
 
 var toolNames = []string{"sign pay", "sign user", "explain", "push open", "push forge", "doctor", "goods plan", "goods apply", "goods status", "call"}
+
+func TestAURIThatWeChatDoesNotSignIsSaid(t *testing.T) {
+	t.Parallel()
+	for uri, want := range map[string]string{
+		"xpay/query_order":                           `"/xpay/query_order"`,
+		"/xpay/requestVirtualPayment":                `"requestVirtualPayment"`,
+		"/requestVirtualPayment":                     `"requestVirtualPayment"`,
+		"requestvirtualpayment":                      `"requestVirtualPayment"`,
+		"https://api.weixin.qq.com/xpay/query_order": `"/xpay/query_order"`,
+		"/xpay/queryorder":                           "documented",
+	} {
+		r := tool{stdin: "{}"}.run(t, "sign", "pay", "--uri", uri, "--app-key", "k").want(t, 0)
+		if !strings.Contains(r.stderr, want) || len(r.out) != 65 {
+			t.Errorf("%s: %q", uri, r.stderr)
+		}
+	}
+}

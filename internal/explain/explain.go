@@ -5,6 +5,7 @@ package explain
 import (
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
@@ -113,6 +114,14 @@ func canonical(uri string) string {
 		}
 	}
 	return "/" + uri
+}
+
+// Canonical is the uri that WeChat signs where this one was meant: the path with its leading slash, the phone's calls by
+// their bare names. known tells whether it is one of the documented ones.
+func Canonical(uri string) (right string, known bool) {
+	right = canonical(uri)
+	known = slices.Contains(clientCalls, right) || slices.ContainsFunc(xpay.Endpoints(), func(e xpay.Endpoint) bool { return e.Path == right })
+	return right, known
 }
 
 // clientCalls are signed under their bare names. Spec 2.1, 2.4, 2.5.

@@ -22,14 +22,16 @@ func (q Question) notes() (all []Note) {
 		}
 	}
 	if q.AppKey != "" {
-		right := canonical(q.URI)
+		right, known := Canonical(q.URI)
 		note(right != q.URI, fmt.Sprintf("the uri to sign is %q", right), fmt.Sprintf("签名用的 uri 应为 %q", right))
+		note(!known, fmt.Sprintf("%q is none of WeChat's documented paths: is it spelt right?", right), fmt.Sprintf("%q 不是微信文档中的路径，请检查拼写", right))
 	}
 	note(bytes.HasPrefix(q.Body, []byte("\ufeff")), "the body begins with a byte order mark", "包体开头有 BOM")
 	note(bytes.HasSuffix(q.Body, []byte("\n")), "the body ends in a newline: is it sent? (echo adds one; use printf %s)", "包体末尾有换行：实际发送了吗？（echo 会添加换行，请用 printf %s）")
 	note(strings.TrimSpace(q.AppKey) != q.AppKey || strings.TrimSpace(q.SessionKey) != q.SessionKey, "a key has spaces around it", "密钥首尾有空白")
 	v, err := ordered.Parse(bytes.TrimPrefix(q.Body, []byte("\ufeff")))
-	note(err != nil || v.Kind != ordered.Object, "the body is not a JSON object: WeChat answers 47001 or -15016", "包体不是 JSON 对象：微信会返回 47001 或 -15016")
+	empty := len(q.Body) == 0 && q.AppKey == "" // checkSessionKey signs nothing, with the session_key alone
+	note(!empty && (err != nil || v.Kind != ordered.Object), "the body is not a JSON object: WeChat answers 47001 or -15016", "包体不是 JSON 对象：微信会返回 47001 或 -15016")
 	if err == nil && v.Kind == ordered.Object {
 		all = append(all, q.fieldNotes(v)...)
 	}

@@ -38,14 +38,14 @@
 //
 // # Errors
 //
-// A call fails in one of three ways. *Error is WeChat's answer: its Class says whether to retry, its Advice what
-// to do. ErrNoAnswer means nothing usable came back and WeChat may or may not have acted. Anything else was
-// refused before sending. For calls that move money ask OutcomeUnknown: if true, query or repeat the identical
+// *Error is WeChat's answer: its Class says whether to retry, its Advice what to do. ErrNoAnswer means nothing usable
+// came back and WeChat may or may not have acted. ErrNoOrder, ErrAbsent and ErrNotReady are answers, too. Anything else
+// was refused before sending, or comes from the token source. For calls that move money ask OutcomeUnknown: if true, query or repeat the identical
 // call with the same number; never invent a new number.
 //
 // Lookup, LookupClient and LookupText are the catalogue of error codes, of the server, of the phone, and of errors told in words
 // only: meaning, usual cause, what to do and who has to, in English and Chinese. docs/reference/errors.md is printed from it.
 //
-// Amounts are Fen (1/100 yuan), times are Unix seconds unless a comment says milliseconds. Secrets never appear
-// in errors or when values are printed.
+// Amounts are Fen (1/100 yuan), times are Unix seconds unless a comment says milliseconds. AppKeys and session
+// keys never appear in errors or when values are printed; what WeChat hands out, such as signed URLs, is plain text.
 package xpay

@@ -139,8 +139,9 @@ func ExampleClient_RefundOrder() {
 		refund, err = client.QueryOrder(ctx, request.OpenID, xpay.ByOrderID(request.RefundOrderID))
 		if errors.Is(err, xpay.ErrNoOrder) {
 			_, err = client.RefundOrder(ctx, request) // the identical request
+		} else if err == nil {
+			fmt.Println("found, the user has the money:", refund.Status.RefundDone())
 		}
-		fmt.Println("found, the user has the money:", refund.Status.RefundDone())
 	}
 	fmt.Println(err)
 	// Output:
