@@ -60,6 +60,7 @@ const unexplained = `No known mistake, alone or two together, produces this valu
 What bytes cannot show 字节看不出来的原因:
   - another key than the one given here: copy it again; each env has its own. 密钥不同：重新复制，注意区分环境。
   - another body than the one given here: log the bytes that were signed. 包体不同：把参与签名的字节打印出来对比。
+  - the body as GBK, as Java's getBytes() gives it on Chinese Windows: sign UTF-8. 包体按 GBK 编码签名：请用 getBytes(StandardCharsets.UTF_8)。
   - a stale session_key (signature only): wx.login and code2Session again, right before paying. session_key 已失效：支付前重新登录。
 `
 

@@ -41,7 +41,17 @@ type cli struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	forgetEmptyVariables()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// forgetEmptyVariables: a variable that is set to nothing, as in many an .env file, is one that is not set.
+func forgetEmptyVariables() {
+	for _, pair := range os.Environ() {
+		if name, value, _ := strings.Cut(pair, "="); value == "" && strings.HasPrefix(name, "XPAY_") {
+			_ = os.Unsetenv(name) // fails for impossible names only
+		}
+	}
 }
 
 const about = `WeChat mini-program virtual payment (小程序虚拟支付): local stack and tools.

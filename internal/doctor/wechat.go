@@ -29,6 +29,11 @@ const (
 
 // token asks for the stable token, which replaces nobody's: it is never forced.
 func (e *examination) token(ctx context.Context) {
+	if e.Config.AppID == "" || e.Config.Merchant.AppSecret == "" {
+		e.unknown(nameToken, "not known without AppID and AppSecret", "缺少 AppID 或 AppSecret，无法判断")
+		e.unknown(nameIP, "not known before WeChat gives a token", "拿到 access_token 之前无法判断")
+		return
+	}
 	_, err := e.app.StableToken(ctx, false)
 	var no *miniprogram.Error
 	switch {
@@ -99,24 +104,30 @@ func (e *examination) key(ctx context.Context, env xpay.Env, name, key, console 
 			"copy the "+console+" again from 虚拟支付 → 基本配置; production and sandbox keys differ", "从 虚拟支付 → 基本配置 重新复制"+console+"，注意现网与沙箱不同")
 	case refused && no.Code == systemError:
 		e.fix(name, "WeChat answers -1 to a signed query", "微信对签名查询返回 -1",
-			"finish onboarding in 虚拟支付, and publish a product or the coin; then try again", "完成虚拟支付进件，并发布道具或代币后重试")
+			"try again; if it stays, finish onboarding in 虚拟支付, and publish a product or the coin", "请重试；若持续出现，请完成虚拟支付进件，并发布道具或代币")
 	case refused && no.Code == notAuthorized:
 		e.fix(name, "this mini-program may not call virtual payment (48001)", "小程序没有虚拟支付接口权限（48001）", "open 虚拟支付 in 小程序后台", "在 小程序后台 开通虚拟支付")
 	case refused && !errors.Is(no, xpay.ErrNoOrder) && no.Code != wrongOpenID:
 		e.fix(name, fmt.Sprintf("WeChat answers %d to a signed query", no.Code), fmt.Sprintf("微信对签名查询返回 %d", no.Code), no.Advice(), no.AdviceZH())
 	case !refused && err != nil && !errors.Is(err, xpay.ErrNoOrder):
 		e.fix(name, "the signed query got no usable answer: "+err.Error(), "签名查询没有得到可用的响应", "check the network and --wechat-url, then try again", "检查网络和 --wechat-url 后重试")
-	case !e.looks(ctx, env):
-		e.unknown(name, "WeChat accepts the query, but it accepts a wrong signature too: it did not look at it", "微信接受了查询，但也接受错误的签名：无法判断")
 	default:
-		e.ok(name, "WeChat accepts a signed query: the signature fits", "签名查询通过，密钥正确")
+		e.compared(ctx, env, name)
 	}
 }
 
-// looks tells whether WeChat refuses the same question with a wrong key.
-func (e *examination) looks(ctx context.Context, env xpay.Env) bool {
+// compared asks the same with a wrong key: only if WeChat refuses that, its yes to the right one means something.
+func (e *examination) compared(ctx context.Context, env xpay.Env, name string) {
+	err := e.query(ctx, env, "doctor-"+unguessable())
 	var no *xpay.Error
-	return errors.As(e.query(ctx, env, "doctor-"+unguessable()), &no) && no.Code == xpay.CodeWrongSignature
+	switch answered := errors.As(err, &no) || err == nil; {
+	case answered && no != nil && no.Code == xpay.CodeWrongSignature:
+		e.ok(name, "WeChat accepts a signed query: the signature fits", "签名查询通过，密钥正确")
+	case answered:
+		e.unknown(name, "WeChat accepts the query, but it accepts a wrong signature too: it did not look at it", "微信接受了查询，但也接受错误的签名：无法判断")
+	default:
+		e.unknown(name, "WeChat accepts the query, but did not answer the same one with a wrong signature: try again", "微信接受了查询，但对错误签名的对照查询没有响应：请重试")
+	}
 }
 
 func (e *examination) query(ctx context.Context, env xpay.Env, key string) error {

@@ -83,7 +83,8 @@ func TestTheRightValuesAreRight(t *testing.T) {
 		"089d9e8dc5d308977360c4b79ec600a93d736802802a807d634192328032f6c7": "signature",
 	} {
 		q.Got = got
-		if a := ask(t, q); a.Right != want || a.Causes != nil || a.Notes != nil {
+		a := ask(t, q)
+		if a.Right != want || a.Causes != nil || len(a.Notes) != 2 || !strings.Contains(a.Notes[0].What, "12345") || !strings.Contains(a.Notes[1].What, "env is 0") {
 			t.Errorf("%s: %+v", want, a)
 		}
 	}

@@ -26,6 +26,7 @@ func (q Question) notes() (all []Note) {
 		note(right != q.URI, fmt.Sprintf("the uri to sign is %q", right), fmt.Sprintf("签名用的 uri 应为 %q", right))
 		note(!known, fmt.Sprintf("%q is none of WeChat's documented paths: is it spelt right?", right), fmt.Sprintf("%q 不是微信文档中的路径，请检查拼写", right))
 	}
+	note(q.AppKey == sampleKey, "12345 is the AppKey of WeChat's own example: is it left in the code?", "12345 是微信文档示例中的 AppKey，代码里是否忘了替换？")
 	note(bytes.HasPrefix(q.Body, []byte("\ufeff")), "the body begins with a byte order mark", "包体开头有 BOM")
 	note(bytes.HasSuffix(q.Body, []byte("\n")), "the body ends in a newline: is it sent? (echo adds one; use printf %s)", "包体末尾有换行：实际发送了吗？（echo 会添加换行，请用 printf %s）")
 	note(strings.TrimSpace(q.AppKey) != q.AppKey || strings.TrimSpace(q.SessionKey) != q.SessionKey, "a key has spaces around it", "密钥首尾有空白")
@@ -50,23 +51,25 @@ var noEnv = []string{
 func (q Question) fieldNotes(v ordered.Value) (all []Note) {
 	for _, name := range numbers {
 		if f, there := v.Get(name); there && f.Kind == ordered.String {
-			all = append(all, Note{name + " is a text, it must be a number (trap 12)", name + " 是字符串，应为数字（陷阱 12）"})
+			all = append(all, Note{name + " is a text, it must be a number", name + " 是字符串，应为数字"})
 		}
 	}
 	if _, there := v.Get("platform"); there && canonical(q.URI) == clientCalls[0] {
-		all = append(all, Note{"signData has platform, which was reported to cause -15005: leave it out (trap 12)", "signData 含 platform，有报告会导致 -15005：请去掉（陷阱 12）"})
+		all = append(all, Note{"signData has platform, which was reported to cause -15005: leave it out", "signData 含 platform，有报告会导致 -15005：请去掉"})
 	}
 	for _, name := range []string{"pay_sig", "paySig", "signature"} {
 		if _, there := v.Get(name); there {
-			all = append(all, Note{name + " is in the body; it belongs into the query of the URL (trap 13)", name + " 在包体里，应放在 URL 查询参数（陷阱 13）"})
+			all = append(all, Note{name + " is in the body; it belongs into the query of the URL", name + " 在包体里，应放在 URL 查询参数"})
 		}
 	}
 	env, there := v.Get("env")
 	switch {
 	case !there && q.AppKey != "" && !slices.Contains(noEnv, canonical(q.URI)):
-		all = append(all, Note{"env is missing in the body: WeChat takes it as 0 and checks with the 现网 AppKey (trap 8)", "包体缺少 env：微信按 0 处理，并用现网 AppKey 校验（陷阱 8）"})
+		all = append(all, Note{"env is missing in the body: WeChat takes it as 0 and checks with the 现网 AppKey", "包体缺少 env：微信按 0 处理，并用现网 AppKey 校验"})
+	case there && env.Text == "0" && q.AppKey != "":
+		all = append(all, Note{"env is 0: the 现网 AppKey signs", "env 为 0：须用现网 AppKey 签名"})
 	case there && env.Text == "1":
-		all = append(all, Note{"env is 1: the 沙箱 AppKey signs (trap 8)", "env 为 1：须用沙箱 AppKey 签名（陷阱 8）"})
+		all = append(all, Note{"env is 1: the 沙箱 AppKey signs", "env 为 1：须用沙箱 AppKey 签名"})
 	}
 	return all
 }

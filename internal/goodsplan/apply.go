@@ -54,7 +54,7 @@ func Look(ctx context.Context, w WeChat) (Tasks, error) {
 func (w Work) Apply(ctx context.Context, steps []Step) error {
 	for _, s := range steps {
 		if s.Doubt != "" && !w.Yes {
-			return fmt.Errorf("%s: %w: %s: correct goods.yaml, or repeat with --yes", s.ID, ErrDoubt, s.Doubt)
+			return fmt.Errorf("%s: %w: %s: correct goods.yaml, or repeat with --yes. %s：请更正 goods.yaml，或加 --yes 重试", s.ID, ErrDoubt, s.Doubt, s.DoubtZH)
 		}
 	}
 	if err := w.idle(ctx); err != nil {
@@ -156,7 +156,7 @@ func (w Work) uploaded(ctx context.Context, s Step) error {
 func uploadEnd(s Step, item xpay.UploadedItem) error {
 	switch {
 	case item.Status == xpay.ItemExists:
-		return fmt.Errorf("%w, and does not say with which price: compare it in MP 后台 → 虚拟支付 → 道具管理 (change it there), then run goods apply --adopt %s", ErrExists, s.ID)
+		return fmt.Errorf("%w, and does not say with which price: compare it in MP 后台 → 虚拟支付 → 道具管理 (change it there), then run goods apply --adopt %s. 微信已有该道具且不返回其价格：请在后台核对后执行 goods apply --adopt %s", ErrExists, s.ID, s.ID)
 	case item.Status != xpay.ItemDone:
 		return fmt.Errorf("the upload failed: %.200s", item.ErrMsg)
 	case item.Price != 0 && item.Price != s.Price:

@@ -89,8 +89,8 @@ func New(cfg Config) (*Sim, error) {
 	return s, nil
 }
 
-// SetGoods replaces what is published; entries that New would refuse are left out. Orders keep the price they were
-// placed at.
+// SetGoods replaces what is published through Config; what the goods APIs published stands before it. Entries that New
+// would refuse are left out. Orders keep the price they were placed at.
 func (s *Sim) SetGoods(goods []Goods) {
 	prices := make(map[string]int64, len(goods))
 	for _, g := range goods {

@@ -32,6 +32,22 @@ func (r OrderRef) String() string {
 	return "order_id " + r.orderID
 }
 
+// What Order.OrderType says. Spec 4.6.
+const (
+	TypePayment      = 0
+	TypeRefund       = 1
+	TypeApplePayment = 7
+	TypeAppleRefund  = 8
+)
+
+// What Order.SettState says. Spec 4.6.
+const (
+	SettNotStarted = 0
+	SettRunning    = 1
+	SettDone       = 2
+	SettWaiting    = 3 // as SettNotStarted
+)
+
 // Order is WeChat's view of a cash order or of a refund order (spec 4.6). Times are Unix seconds, 0 when not there.
 // A money pointer is nil when WeChat did not send the field: a missing field is no mismatch.
 type Order struct {

@@ -14,13 +14,16 @@ const (
 	wholeMax       = 1<<53 - 1               // the phone holds numbers as JavaScript does
 )
 
-// Goods is the purchase of one product (mode short_series_goods). All fields are required.
+// Goods is the purchase of one product (mode short_series_goods). All fields but ActivityPrice are required.
 type Goods struct {
 	ProductID  string
 	Quantity   int
 	Price      Fen    // of one piece, equal to the price published at WeChat
 	OutTradeNo string // see ValidOutTradeNo; good for one payment only
 	Attach     string // comes back in pushes and queries; at most 200 characters
+	// ActivityPrice is a discount price of one piece, which becomes the actual price; nil: none. One edition of the
+	// documents wants at least 40 % of Price, another says nothing: WeChat decides.
+	ActivityPrice *Fen
 }
 
 // Coins is a recharge of Quantity coins (mode short_series_coin). All fields are required.
@@ -46,6 +49,7 @@ type signData struct {
 	CurrencyType string `json:"currencyType"`
 	ProductID    string `json:"productId,omitempty"`
 	GoodsPrice   Fen    `json:"goodsPrice,omitempty"`
+	Activity     *Fen   `json:"activitySellingPrice,omitempty"`
 	OutTradeNo   string `json:"outTradeNo"`
 	Attach       string `json:"attach"`
 }
@@ -57,7 +61,7 @@ func (m Merchant) SignGoods(g Goods, sessionKey string) (Payment, error) {
 		return Payment{}, fmt.Errorf("sign goods: %w", err)
 	}
 	return m.sign("short_series_goods", sessionKey, signData{
-		ProductID: g.ProductID, GoodsPrice: g.Price,
+		ProductID: g.ProductID, GoodsPrice: g.Price, Activity: g.ActivityPrice,
 		BuyQuantity: g.Quantity, OutTradeNo: g.OutTradeNo, Attach: g.Attach,
 	})
 }
@@ -100,6 +104,9 @@ func (g Goods) validate() error {
 	if g.Price <= 0 {
 		return fmt.Errorf("goodsPrice is %d fen: it must be above 0", g.Price)
 	}
+	if p := g.ActivityPrice; p != nil && (*p <= 0 || *p > g.Price) {
+		return fmt.Errorf("activitySellingPrice is %d fen: it must be above 0 and at most %d", *p, g.Price)
+	}
 	if err := validPurchase(g.Quantity, g.OutTradeNo, g.Attach); err != nil {
 		return err
 	}
@@ -116,6 +123,10 @@ func validPurchase(quantity int, outTradeNo, attach string) error {
 	if err := ValidOutTradeNo(outTradeNo); err != nil {
 		return err
 	}
+	return validAttach(attach)
+}
+
+func validAttach(attach string) error {
 	if attach == "" {
 		return errors.New("attach is empty: WeChat requires it, put a tag of yours there")
 	}

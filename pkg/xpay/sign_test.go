@@ -33,7 +33,7 @@ func merchant(t testing.TB, env Env, key string) Merchant {
 
 func TestSignGoodsMakesTheBytesOfC2(t *testing.T) {
 	t.Parallel()
-	got, err := merchant(t, Production, vectorKey).SignGoods(Goods{"testproductId", 1, 10, "xxxxxx12", "testdata"}, vectorSession)
+	got, err := merchant(t, Production, vectorKey).SignGoods(Goods{"testproductId", 1, 10, "xxxxxx12", "testdata", nil}, vectorSession)
 	want := Payment{"short_series_goods", c2Body, "f8bf51695d026665a80a39b57e2b16c9506eb991c67b2a59dfd566a6a70775ee",
 		"6607cf76f271848d6fd894c6c864d95e677f9ed1f736979d632fe073dea00025"}
 	if err != nil || got != want {
@@ -57,11 +57,11 @@ func TestSignGoodsEscapesNoHTMLAndKeepsChinese(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := m.SignGoods(Goods{"product_001", 1, 100, "order12345", "attach中文"}, "session_key_123")
+	got, err := m.SignGoods(Goods{"product_001", 1, 100, "order12345", "attach中文", nil}, "session_key_123")
 	if err != nil || got.SignData != v11Body || got.PaySig != "52b0abda3c933b0273d328b5c5102ee9ab9249309474ddcdf5e9ce0f80b23532" {
 		t.Fatalf("V11: %+v %v", got, err)
 	}
-	got, err = m.SignGoods(Goods{"a<b>&c", 1, 100, "order12345", "x&y"}, "session_key_123")
+	got, err = m.SignGoods(Goods{"a<b>&c", 1, 100, "order12345", "x&y", nil}, "session_key_123")
 	if err != nil || !strings.Contains(got.SignData, `"productId":"a<b>&c"`) || !strings.Contains(got.SignData, `"attach":"x&y"`) {
 		t.Fatalf("%+v %v", got, err)
 	}
@@ -77,7 +77,7 @@ func TestPaymentHasTheNamesOfTheClientCall(t *testing.T) {
 
 func TestSignGoodsRefuses(t *testing.T) {
 	t.Parallel()
-	good := Goods{"p", 1, 1, "ORDER001", "a"}
+	good := Goods{"p", 1, 1, "ORDER001", "a", nil}
 	for name, c := range map[string]struct {
 		change  func(*Goods)
 		session string
