@@ -24,11 +24,11 @@ func (q Question) notes() (all []Note) {
 	if q.AppKey != "" {
 		right, known := Canonical(q.URI)
 		note(right != q.URI, fmt.Sprintf("the uri to sign is %q", right), fmt.Sprintf("签名用的 uri 应为 %q", right))
-		note(!known, fmt.Sprintf("%q is none of WeChat's documented paths: is it spelt right?", right), fmt.Sprintf("%q 不是微信文档中的路径，请检查拼写", right))
+		note(!known, fmt.Sprintf("%q is none of WeChat's documented paths: check how it is spelt", right), fmt.Sprintf("%q 不是微信文档中的路径，请检查拼写", right))
 	}
-	note(q.AppKey == sampleKey, "12345 is the AppKey of WeChat's own example: is it left in the code?", "12345 是微信文档示例中的 AppKey，代码里是否忘了替换？")
+	note(q.AppKey == sampleKey, "12345 is the AppKey of WeChat's own example: it may have been left in the code", "12345 是微信文档示例中的 AppKey，可能忘了替换")
 	note(bytes.HasPrefix(q.Body, []byte("\ufeff")), "the body begins with a byte order mark", "包体开头有 BOM")
-	note(bytes.HasSuffix(q.Body, []byte("\n")), "the body ends in a newline: is it sent? (echo adds one; use printf %s)", "包体末尾有换行：实际发送了吗？（echo 会添加换行，请用 printf %s）")
+	note(bytes.HasSuffix(q.Body, []byte("\n")), "the body ends in a newline: make sure that it is sent, too (echo adds one; printf %s does not)", "包体末尾有换行：实际发送了吗？（echo 会添加换行，请用 printf %s）")
 	note(strings.TrimSpace(q.AppKey) != q.AppKey || strings.TrimSpace(q.SessionKey) != q.SessionKey, "a key has spaces around it", "密钥首尾有空白")
 	v, err := ordered.Parse(bytes.TrimPrefix(q.Body, []byte("\ufeff")))
 	empty := len(q.Body) == 0 && q.AppKey == "" // checkSessionKey signs nothing, with the session_key alone

@@ -165,6 +165,8 @@ func (s *Sim) appleSignData(f fields) (d signData, bad PaymentResult) {
 		return d, failedSign(-15010, "PRODUCT_ID_NOT_PUBLISH")
 	case d.price != price:
 		return d, failedSign(-15013, "GOODS_PRICE_INVALID")
+	case price < appleFenMin, d.discounted && d.actual > 0 && d.actual < appleFenMin:
+		return d, failedSign(-15001, "payments on iOS start at 1 yuan")
 	case d.discounted && (d.actual < 0 || d.actual > price):
 		return d, failedSign(-15001, "activitySellingPrice is not within 0 and goodsPrice")
 	case utf8.RuneCountInString(d.attach) > appleAttachCharsMax:

@@ -382,6 +382,14 @@ func TestCoinFaults(t *testing.T) {
 			w.cancelSpend(session, "BACK00002", "SPEND0001", 5)
 			w.wantBalance(session, 13, 3, 10, 5, 15, 2)
 		}},
+		{"paidFirst and cancelInParts", `{"coins":{"paidFirst":true,"cancelInParts":true}}`, func(w *world) {
+			session := w.buyCoins("COIN00001", 10)
+			w.give("GIFT00001", 10)
+			w.spend(session, "SPEND0001", 15) // 10 bought ones and 5 gift coins
+			w.cancelSpend(session, "BACK00001", "SPEND0001", 6)
+			w.cancelSpend(session, "BACK00002", "SPEND0001", 9)
+			w.wantBalance(session, 20, 10, 10, 10, 20, 0)
+		}},
 		{"payTwice credits both payments", `{"orders":{"payTwice":1}}`, func(w *world) {
 			session := w.buyCoins("COIN00001", 10)
 			w.wantBalance(session, 20, 0, 20, 0, 20, 0)

@@ -257,6 +257,18 @@ func TestTheBalanceIsNeverShownBelowZero(t *testing.T) {
 	w.wantMoney("0.00") // 17.82 came, and 17.82 had been taken too much
 }
 
+func TestAFailedRefundGivesTheMoneyBackToTheBalance(t *testing.T) {
+	t.Parallel()
+	w := rich(t)
+	w.wantMoney("17.82")
+	w.faults(`{"orders":{"refundFails":1}}`)
+	w.wantCode(w.refund("ORDER0001", "REFUND0001", 1800, 1800), 0)
+	w.wantMoney("0.00")
+	w.clock.Advance(3 * time.Second)
+	w.deliver()
+	w.wantMoney("17.82")
+}
+
 func TestARepeatedWithdrawalMovesNothing(t *testing.T) {
 	t.Parallel()
 	w := rich(t)
