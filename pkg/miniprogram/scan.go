@@ -158,7 +158,7 @@ func leaf(dec *xml.Decoder) (string, error) {
 var errJSON = errors.New("not well-formed JSON")
 
 // findJSON compares names exactly, which Unmarshal does not, and walks the outermost object only: three times as fast as a
-// json.Decoder. What it steps over may be malformed; that is seen when the field is not there.
+// json.Decoder. What it steps over must be well-formed, what follows the field need not be.
 func findJSON(msg []byte, field string) (text string, found bool, err error) {
 	w := jsonWalk{rest: msg[1:]}
 	for w.next() == '"' {
@@ -169,16 +169,21 @@ func findJSON(msg []byte, field string) (text string, found bool, err error) {
 		w.rest = w.rest[1:]
 		w.next()
 		value := w.token()
-		if name, _ := unquote(name); name == field {
+		stepped, isText := unquote(name)
+		if !isText {
+			return "", false, errJSON
+		}
+		if stepped == field {
 			text, isText := unquote(value)
 			if !isText {
 				return "", false, fmt.Errorf("%s is not a text", field)
 			}
 			return text, true, nil
 		}
-		if w.next() == ',' {
-			w.rest = w.rest[1:]
+		if next := w.next(); !json.Valid(value) || next != ',' && next != '}' {
+			return "", false, errJSON
 		}
+		w.rest = w.rest[1:] // behind the last brace there is nothing more to step over
 	}
 	if !json.Valid(msg) {
 		return "", false, errJSON
