@@ -157,6 +157,47 @@ func TestSilenceperIsRefusedWhereItSignsWrongly(t *testing.T) {
 	}
 }
 
+// What it signs with its exported functions is right when exactly those bytes are sent, with one signature and with both.
+func TestWhatSilenceperSignsOverTheSentBodyIsTaken(t *testing.T) {
+	base, session := paidWorld(t)
+	client, token := silenceper(appKey), accessToken(t, base)
+	client.SetSessionKey(session)
+	for _, c := range []struct {
+		path, body string
+		both       bool
+	}{
+		{"/xpay/refund_order", `{"openid":"oAlice","order_id":"order-0001","refund_order_id":"refund-0001","left_fee":1800,"refund_fee":1,"biz_meta":"","refund_reason":"3","req_from":"2","env":0}`, false},
+		{"/xpay/query_user_balance", `{"openid":"oAlice","env":0,"user_ip":"127.0.0.1"}`, true},
+	} {
+		paySig, signature, err := client.PaySignature(c.path, c.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := base + c.path + "?access_token=" + url.QueryEscape(token) + "&pay_sig=" + paySig
+		post := func(address, body string) float64 {
+			t.Helper()
+			resp, err := http.Post(address, "application/json", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			code, _ := decoded(t, resp)["errcode"].(float64)
+			return code
+		}
+		if c.both {
+			if got := post(address, c.body); got == 0 {
+				t.Errorf("%s without the user's signature is taken", c.path)
+			}
+			address += "&signature=" + signature
+		}
+		if got := post(address, c.body+"\n"); got != 268490003 {
+			t.Errorf("%s with a newline: %v", c.path, got)
+		}
+		if got := post(address, c.body); got != 0 {
+			t.Errorf("%s: %v", c.path, got)
+		}
+	}
+}
+
 func TestWhatGoPaySendsIsJudgedByItsSignature(t *testing.T) {
 	base, _ := paidWorld(t)
 	raw, err := os.ReadFile("testdata/gopay.json")
@@ -168,7 +209,7 @@ func TestWhatGoPaySendsIsJudgedByItsSignature(t *testing.T) {
 		Unsigned                         bool
 		ErrCode                          float64
 	}
-	if err := json.Unmarshal(raw, &requests); err != nil || len(requests) != 4 {
+	if err := json.Unmarshal(raw, &requests); err != nil || len(requests) != 6 {
 		t.Fatal(err, len(requests))
 	}
 	token := accessToken(t, base)

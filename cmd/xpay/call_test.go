@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/xpay-serverless/xpay-serverless/pkg/wechatsim"
@@ -32,14 +33,41 @@ func TestCallExplainsARefusalInBothLanguages(t *testing.T) {
 	var no struct {
 		ErrCode                      int
 		ErrMsg, RID, AdviceZH, Class string
-		OutcomeUnknown               bool
+		Error                        string
+		Unknown                      bool
 		Advice, Meaning, MeaningZH   string
 	}
 	tool{}.run(t, append(query, "--json")...).want(t, 1).decode(t, &no)
-	if no.ErrCode != 268490002 || no.RID == "" || no.AdviceZH == "" || no.Class != "give up" || no.OutcomeUnknown {
+	if no.ErrCode != 268490002 || no.RID == "" || no.AdviceZH == "" || no.Class != "give up" || no.Unknown || no.Error == "" {
 		t.Errorf("%+v", no)
 	}
 	tool{}.run(t, append(query, "--app-key", testSandboxKey)...).want(t, 1, "268490003", "AppKey").silent(t)
+}
+
+// TestABillThatIsBeingMadeIsNoUnknownOutcome: a read has no outcome that could be doubted.
+func TestABillThatIsBeingMadeIsNoUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/xpay/") {
+			w.Write([]byte(`{"access_token":"T","expires_in":7200}`))
+			return
+		}
+		w.Write([]byte(`{"errcode":268490011,"errmsg":"数据生成中,请稍后再试"}`))
+	}))
+	defer proxy.Close()
+	account := []string{"--config", configured(t, nil), "--wechat-url", proxy.URL}
+	for api, unknown := range map[string]bool{"download_bill": false, "query_order": false, "refund_order": true, "currency_pay": true} {
+		args := append([]string{"call", api, `{"env":0,"begin_ds":20260801,"end_ds":20260801}`, "--session-key", "k"}, account...)
+		r := tool{}.run(t, args...).want(t, 1, "268490011").silent(t)
+		if strings.Contains(r.stderr, "not known") != unknown || strings.Contains(r.stderr, "不确定") != unknown {
+			t.Errorf("%s: %s", api, r.stderr)
+		}
+		var no struct{ Unknown *bool }
+		tool{}.run(t, append(args, "--json")...).want(t, 1).decode(t, &no)
+		if no.Unknown == nil || *no.Unknown != unknown {
+			t.Errorf("%s: %+v", api, no)
+		}
+	}
 }
 
 func TestCallTakesTheUsersSignature(t *testing.T) {
@@ -69,7 +97,35 @@ func TestCallSaysWhenTheOutcomeIsUnknown(t *testing.T) {
 	f.API = map[string]wechatsim.APIFault{"/xpay/present_currency": {CutAfterEffect: 1}}
 	sim.SetFaults(f)
 	args := []string{"call", "present_currency", `{"openid":"oAlice","env":0,"order_id":"GIFT0001","amount":1}`, "--config", configured(t, nil), "--wechat-url", url}
-	tool{}.run(t, args...).want(t, 1, "not known", "不确定").silent(t)
+	r := tool{}.run(t, args...).want(t, 1, "not known", "不确定").silent(t)
+	if strings.Count(r.stderr, "\n") != 1 {
+		t.Errorf("not one line: %s", r.stderr)
+	}
+}
+
+// TestNoAnswerIsPrintedAsUnknown: an answer that is cut off, and a WeChat that nobody reaches.
+func TestNoAnswerIsPrintedAsUnknown(t *testing.T) {
+	t.Parallel()
+	type failure struct {
+		Error    *string
+		AdviceZH string
+		Unknown  *bool
+		ErrCode  *int
+	}
+	sim, url := simulated(t, nil)
+	f := sim.Faults()
+	f.API = map[string]wechatsim.APIFault{"/xpay/present_currency": {CutAfterEffect: 1}}
+	sim.SetFaults(f)
+	gift := []string{"--json", "call", "present_currency", `{"openid":"oAlice","env":0,"order_id":"GIFT0001","amount":1}`, "--config", configured(t, nil), "--wechat-url"}
+	var cut, refused failure
+	tool{}.run(t, append(gift, url)...).want(t, 1).silent(t).decode(t, &cut)
+	if cut.Unknown == nil || !*cut.Unknown || cut.Error == nil || *cut.Error == "" || cut.ErrCode != nil || !chinese.MatchString(cut.AdviceZH) {
+		t.Errorf("no answer is %+v", cut)
+	}
+	tool{}.run(t, append(gift, url, "--app-secret", "another")...).want(t, 1).silent(t).decode(t, &refused)
+	if refused.Unknown == nil || *refused.Unknown || refused.Error == nil || !strings.Contains(*refused.Error, "AppSecret") {
+		t.Errorf("a token that was refused is %+v", refused)
+	}
 }
 
 func TestCallGivesUpOnAServerThatAnswersNoJSON(t *testing.T) {

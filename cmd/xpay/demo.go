@@ -19,6 +19,18 @@ import (
 // demoCmd plays one purchase in virtual time, through the same handlers that `xpay dev` serves.
 type demoCmd struct{}
 
+// Help is printed by --help.
+func (demoCmd) Help() string {
+	return `Plays a login, an order, a payment whose notification is lost, the reconciliation, the delivery and a partial refund, against the
+simulated WeChat, in virtual time. Nothing is left behind.
+
+  xpay demo
+  xpay demo --json
+
+用虚拟时间在模拟微信上演示：登录、下单、支付但通知丢失、对账、发货、部分退款。不留下任何文件。` +
+		exits("everything came out right. 全部符合预期。", "a step did not. 有步骤不符合预期。")
+}
+
 // Run plays the demo in a folder of its own, which is gone afterwards.
 func (d *demoCmd) Run(ctx context.Context, o output) (err error) {
 	dir, err := os.MkdirTemp("", "xpay-demo-")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -9,28 +10,29 @@ import (
 
 // explainCmd says which mistake produces a value.
 type explainCmd struct {
-	URI         string     `name:"uri" placeholder:"URI" help:"What should be signed: /xpay/query_order, or requestVirtualPayment."`
-	AppKey      secretText `env:"XPAY_APP_KEY" placeholder:"KEY" help:"AppKey of the env in the body; @FILE reads a file."`
-	OtherAppKey secretText `env:"XPAY_OTHER_APP_KEY" placeholder:"KEY" help:"AppKey of the other env, to recognise it."`
-	SessionKey  secretText `env:"XPAY_SESSION_KEY" placeholder:"KEY" help:"session_key, to explain signature too."`
-	AccessToken secretText `env:"XPAY_ACCESS_TOKEN" placeholder:"TOKEN" help:"To recognise a uri that was signed with its query."`
-	Got         string     `required:"" placeholder:"HEX" help:"The value that your program made and WeChat refused."`
+	URI         string     `name:"uri" placeholder:"URI" help:"What should be signed: /xpay/query_order, or requestVirtualPayment. 应当签名的 uri。"`
+	AppKey      secretText `env:"XPAY_APP_KEY" placeholder:"KEY" help:"AppKey of the env in the body; @FILE reads a file. 包体中 env 对应的 AppKey。"`
+	OtherAppKey secretText `env:"XPAY_OTHER_APP_KEY" placeholder:"KEY" help:"AppKey of the other env, to recognise it. 另一个环境的 AppKey，用于识别误用。"`
+	SessionKey  secretText `env:"XPAY_SESSION_KEY" placeholder:"KEY" help:"session_key, to explain signature too. 用于分析用户态签名。"`
+	AccessToken secretText `env:"XPAY_ACCESS_TOKEN" placeholder:"TOKEN" help:"access_token, to recognise a uri that was signed with its query. 用于识别带参数的 uri。"`
+	Got         string     `required:"" placeholder:"HEX" help:"The value that your program made and WeChat refused. 程序算出、被微信拒绝的值。"`
 }
 
 // Help is printed by --help.
 func (explainCmd) Help() string {
 	return `The body that was sent (or signData) comes on stdin, byte for byte. Every known mistake is made, alone and two together, until one
-produces the value. Exit code 0: the value is right, or explained; 1: no known mistake produces it.
+produces the value. No key and no value of the uri's query is printed.
 
   printf %s "$BODY" | xpay explain --uri /xpay/query_order --app-key @app.key --got 8e3b0b28...
   xpay explain --uri requestVirtualPayment --app-key @app.key --session-key @session.key --got "$SIG" <signdata.json
 
-找出错误签名的原因：把实际发送的包体（或 signData）原样放到标准输入。退出码 0：签名正确或已找到原因；1：没有已知原因。`
+找出错误签名的原因：把实际发送的包体（或 signData）原样放到标准输入。不会输出密钥，也不会输出 uri 参数的值。` +
+		exits("the value is right, or explained. 签名正确，或已找到原因。", "no known mistake produces it. 没有已知原因。")
 }
 
 // Run prints what was found.
-func (c explainCmd) Run(o output) error {
-	body, err := o.body()
+func (c explainCmd) Run(ctx context.Context, o output) error {
+	body, err := o.body(ctx)
 	if err != nil {
 		return err
 	}

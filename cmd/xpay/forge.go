@@ -4,46 +4,47 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
-	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/xpay-serverless/xpay-serverless/internal/doctor"
 	"github.com/xpay-serverless/xpay-serverless/internal/ordered"
 	"github.com/xpay-serverless/xpay-serverless/pkg/miniprogram"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
 // pushForgeCmd makes a push as WeChat would sign it.
 type pushForgeCmd struct {
 	receiver
-	Event  string            `required:"" placeholder:"E" help:"An event of virtual payment, or debug_demo; goods_deliver stands for xpay_goods_deliver_notify."`
-	Format string            `enum:"xml,json" default:"json" help:"${enum}: 数据格式 of 消息推送."`
-	Mode   string            `enum:"plain,aes" default:"aes" help:"${enum}: 消息加密方式 of 消息推送."`
-	Set    map[string]string `mapsep:"none" placeholder:"FIELD=VALUE" help:"A field of the event, as OutTradeNo=ORDER1 or GoodsInfo.ActualPrice=100; may be repeated."`
-	URL    string            `name:"url" default:"http://127.0.0.1:8080/wechat/push" help:"The receiver in the printed curl command."`
-	To     string            `placeholder:"URL" help:"Send it there and print the answer, decrypted."`
-	Now    time.Time         `placeholder:"RFC3339" help:"When it was signed; default: now."`
+	Event  string    `required:"" placeholder:"E" help:"An event of virtual payment, or debug_demo; goods_deliver stands for xpay_goods_deliver_notify. 事件名，可简写。"`
+	Format string    `enum:"xml,json" default:"json" help:"${enum}: format of the push. 数据格式。"`
+	Mode   string    `enum:"plain,aes" default:"aes" help:"${enum}: plain or encrypted. 消息加密方式。"`
+	Set    []string  `sep:"none" placeholder:"FIELD=VALUE" help:"A field of the event, as OutTradeNo=ORDER1 or GoodsInfo.ActualPrice=100; may be repeated, in this order. 设置事件字段，可重复，按给出的顺序。"`
+	URL    string    `name:"url" default:"http://127.0.0.1:8080/wechat/push" help:"The receiver in the printed curl command. curl 命令中的接收地址。"`
+	To     string    `placeholder:"URL" help:"Send it there and print the answer, decrypted. 直接发送到该地址并打印应答。"`
+	Now    time.Time `placeholder:"RFC3339" help:"When it was signed; default: now. 签名时间，默认现在。"`
 }
 
 // Help is printed by --help.
 func (pushForgeCmd) Help() string {
-	return `Prints a ready curl command, or sends the push with --to. A receiver that does not acknowledge it makes the exit code 1, as WeChat
-would repeat the push.
+	return `Prints a ready curl command, or sends the push with --to and judges the answer as WeChat does.
 
   xpay push forge --event debug_demo --token @token --aes-key @aes.key --app-id wx123
   xpay push forge --event xpay_goods_deliver_notify --set OutTradeNo=ORDER1 --set GoodsInfo.ActualPrice=1800 --token @token --mode plain --format xml
   xpay push forge --event refund --token @token --aes-key @aes.key --app-id wx123 --to http://127.0.0.1:8080/wechat/push
 
-生成一条签名正确的推送：输出 curl 命令，或用 --to 直接发送并打印（解密后的）应答。
+生成一条签名正确的推送：输出 curl 命令，或用 --to 直接发送，打印（解密后的）应答，并按微信的规则判断。
 
-Events: ` + strings.Join(eventNames(), ", ")
+Events: ` + strings.Join(eventNames(), ", ") +
+		exits("printed, or acknowledged by the receiver. 已输出，或接收端已确认。", "the receiver did not acknowledge it: WeChat would push again. 接收端未确认，微信会重复推送。")
 }
 
 //go:embed events.json
@@ -67,16 +68,16 @@ func eventNames() (names []string) {
 
 // Run prints or sends.
 func (c pushForgeCmd) Run(ctx context.Context, o output) error {
-	event, err := c.event()
+	name, event, err := c.event()
 	if err != nil {
 		return usageError{err}
 	}
 	q, body, err := miniprogram.Forge(c.forgery(), event)
 	if err != nil {
-		return usageError{fmt.Errorf("%w: give --token, and in mode aes --aes-key and --app-id", err)}
+		return usageError{fmt.Errorf("%w; --token is needed, and in mode aes --aes-key and --app-id. 请检查 --token；加密模式还要检查 --aes-key 和 --app-id", err)}
 	}
 	if c.To != "" {
-		return c.send(ctx, o, q, body)
+		return c.send(ctx, o, name, q, body)
 	}
 	target := withQuery(c.URL, q)
 	if o.json {
@@ -101,19 +102,20 @@ func (c pushForgeCmd) now() time.Time {
 	return c.Now
 }
 
-// event fills the template.
-func (c pushForgeCmd) event() ([]byte, error) {
+// event fills the template and gives the whole name of the event.
+func (c pushForgeCmd) event() (full string, event []byte, err error) {
 	if c.Mode == "aes" && c.AESKey == "" {
-		return nil, errors.New("mode aes needs --aes-key; --mode plain does without")
+		return "", nil, errors.New("mode aes needs --aes-key; --mode plain does without. 加密模式需要 --aes-key，或使用 --mode plain")
 	}
 	all := eventTemplates()
 	name := c.Event
 	for _, full := range []string{"xpay_" + name + "_notify", "xpay_" + name, name} {
 		if v, ok := all.Get(full); ok {
-			return c.render(full, v)
+			event, err = c.render(full, v)
+			return full, event, err
 		}
 	}
-	return nil, fmt.Errorf("no event is called %.60q: it is one of %s", name, strings.Join(eventNames(), ", "))
+	return "", nil, fmt.Errorf("%s is no event: it is one of %s. 没有这个事件", hidden(name), strings.Join(eventNames(), ", "))
 }
 
 func (c pushForgeCmd) render(name string, fields ordered.Value) ([]byte, error) {
@@ -126,7 +128,19 @@ func (c pushForgeCmd) render(name string, fields ordered.Value) ([]byte, error) 
 		text("MsgType", "event"), text("Event", name),
 	}}
 	v.Fields = append(v.Fields, fields.Fields...)
-	for path, value := range c.Set {
+	seen := map[string]bool{}
+	for _, given := range c.Set {
+		path, value, both := strings.Cut(given, "=")
+		if !both || !fieldPath.MatchString(path) {
+			return nil, fmt.Errorf("--set %.60q: write it as OutTradeNo=ORDER1 or GoodsInfo.ActualPrice=100. 请写成 字段=值", given)
+		}
+		if seen[path] {
+			return nil, fmt.Errorf("--set %.60s is given twice: keep one. 同一字段设置了两次", path)
+		}
+		seen[path] = true
+		if c.Format == "xml" && strings.ContainsFunc(value, notXML) {
+			return nil, fmt.Errorf("--set %.60s: its value has a control character, which XML cannot hold. 值含 XML 不允许的控制字符", path)
+		}
 		var err error
 		if v, err = set(v, strings.Split(path, "."), value); err != nil {
 			return nil, fmt.Errorf("--set %.60s: %w", path, err)
@@ -138,7 +152,15 @@ func (c pushForgeCmd) render(name string, fields ordered.Value) ([]byte, error) 
 	return toXML(v), nil
 }
 
-// set puts a value at a path. A number of the template stays one.
+// fieldPath is what can be the name of an element, too.
+var fieldPath = regexp.MustCompile(`^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$`)
+
+// notXML are the characters that XML 1.0 does not have.
+func notXML(r rune) bool {
+	return r < ' ' && !strings.ContainsRune("\t\n\r", r) || r == '\ufffe' || r == '\uffff'
+}
+
+// set puts a value at a path. A number of the template stays one, and is written as JSON has it: 7 for 007.
 func set(v ordered.Value, path []string, value string) (ordered.Value, error) {
 	v.Fields = slices.Clone(v.Fields)
 	at := slices.IndexFunc(v.Fields, func(f ordered.Field) bool { return f.Name == path[0] })
@@ -151,16 +173,23 @@ func set(v ordered.Value, path []string, value string) (ordered.Value, error) {
 		at = len(v.Fields) - 1
 	}
 	field := &v.Fields[at].Value
+	if len(path) > 1 && field.Kind != ordered.Object {
+		return v, fmt.Errorf("%s is no object, it has no fields. %[1]s 不是对象，没有下级字段", path[0])
+	}
 	if len(path) > 1 {
 		inner, err := set(*field, path[1:], value)
 		*field = inner
 		return v, err
 	}
 	if field.Kind == ordered.Object {
-		return v, errors.New("it is an object: name one of its fields, as GoodsInfo.ActualPrice")
+		return v, errors.New("it is an object: name one of its fields, as GoodsInfo.ActualPrice. 这是对象，请写明下级字段")
 	}
-	if _, err := strconv.ParseInt(value, 10, 64); field.Kind == ordered.Number && err != nil {
-		return v, errors.New("it is a number in this event")
+	if field.Kind == ordered.Number {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return v, errors.New("it is a number in this event. 该字段应为数字")
+		}
+		value = strconv.FormatInt(n, 10)
 	}
 	field.Text = value
 	return v, nil
@@ -206,29 +235,39 @@ type answered struct {
 	Why          string `json:"why,omitempty"` // why not
 }
 
-const (
-	pushTimeout    = 5 * time.Second // WeChat waits no longer
-	answerBytesMax = 1 << 20
-)
+const answerBytesMax = 1 << 20
 
-func (c pushForgeCmd) send(ctx context.Context, o output, q url.Values, body []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
+// patience is how long WeChat waits for the answer. Spec 7.1, 7.8.
+func patience(event string) time.Duration {
+	if event == xpay.EventIOSRefundQuery {
+		return 3 * time.Second
+	}
+	return 5 * time.Second
+}
+
+func (c pushForgeCmd) send(ctx context.Context, o output, event string, q url.Values, body []byte) error {
+	limit := patience(event)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, withQuery(c.To, q), bytes.NewReader(body))
 	if err != nil {
-		return usageError{errors.New("--to is not a usable URL: write it as http://127.0.0.1:8080/wechat/push")}
+		return usageError{errors.New("--to is not a usable URL: write it as http://127.0.0.1:8080/wechat/push. --to 不是可用的 URL")}
 	}
 	req.Header.Set("Content-Type", c.mime())
 	resp, err := noRedirects().Do(req)
 	if err != nil {
-		return fmt.Errorf("the receiver did not answer within 5 s, WeChat would push again: %w", reasonOf(err))
+		return fmt.Errorf("the receiver did not answer within %s, WeChat would push again: %w. 接收端 %.0f 秒内没有应答，微信会重复推送", limit, reasonOf(err), limit.Seconds())
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, answerBytesMax))
 	if err != nil {
-		return fmt.Errorf("the answer broke off: %w", err)
+		return fmt.Errorf("the answer did not end within %s, or broke off: %w. 应答未在 %.0f 秒内完成，或中断", limit, err, limit.Seconds())
 	}
-	return c.report(o, c.judge(resp.StatusCode, raw))
+	a, err := c.judge(event, resp.StatusCode, raw)
+	if err != nil {
+		return err
+	}
+	return c.report(o, a)
 }
 
 func (c pushForgeCmd) report(o output, a answered) (err error) {
@@ -240,72 +279,29 @@ func (c pushForgeCmd) report(o output, a answered) (err error) {
 	if err != nil || a.Acknowledged {
 		return err
 	}
-	return errors.New("WeChat would push again: " + a.Why)
+	return errors.New("WeChat would push again 微信会重复推送: " + a.Why)
 }
 
-// judge is WeChat's: HTTP 200 with nothing, success, or ErrCode 0 in the push's own format and mode. Spec 7.1, 7.8.
-func (c pushForgeCmd) judge(status int, raw []byte) answered {
+// judge is WeChat's: HTTP 200, and what doctor.Pushed says of the rest.
+func (c pushForgeCmd) judge(event string, status int, raw []byte) (answered, error) {
 	a := answered{Status: status, Answer: string(raw)}
 	if status != http.StatusOK {
-		a.Why = fmt.Sprintf("the status is %d, not 200", status)
-		return a
+		a.Why = fmt.Sprintf("the status is %d, not 200. 状态码应为 200", status)
+		return a, nil
 	}
-	if text := strings.TrimSpace(string(raw)); text == "" || text == "success" {
-		a.Acknowledged = true
-		return a
-	}
-	if plain, err := c.unseal(raw); c.Mode == "aes" {
-		if err != nil {
-			a.Why = "an answer to an encrypted push must be encrypted, or success: " + err.Error()
-			return a
+	p := doctor.Pushed{Event: event, Format: c.Format}
+	if c.Mode == "aes" {
+		var err error
+		if p.Opener, err = (pushOpenCmd{receiver: c.receiver}).opener(); err != nil {
+			return a, usageError{err}
 		}
-		raw, a.Answer, a.Encrypted = plain, string(plain), true
 	}
-	a.Acknowledged, a.Why = c.accepts(raw)
-	return a
-}
-
-// unseal opens an encrypted answer. It is signed as a push is.
-func (c pushForgeCmd) unseal(raw []byte) ([]byte, error) {
-	v, err := ordered.Parse(raw)
-	if c.Format == "xml" {
-		v, err = fromXML(raw)
+	v := p.Judge(raw)
+	a.Answer, a.Encrypted, a.Acknowledged = string(v.Answer), v.Encrypted, v.Why == ""
+	if v.Why != "" {
+		a.Why = v.Why + ". " + v.WhyZH
 	}
-	if err != nil {
-		return nil, err
-	}
-	get := func(name string) string { f, _ := v.Get(name); return f.Text }
-	push, err := pushOpenCmd{receiver: c.receiver}.opener()
-	if err != nil {
-		return nil, err
-	}
-	m, err := push.Open(url.Values{
-		"encrypt_type": {"aes"}, "msg_signature": {get("MsgSignature")}, "timestamp": {get("TimeStamp")}, "nonce": {get("Nonce")},
-	}, raw)
-	return m.Body, err
-}
-
-func (c pushForgeCmd) accepts(raw []byte) (bool, string) {
-	var code struct {
-		ErrCode *int   `xml:"ErrCode"`
-		ErrMsg  string `xml:"ErrMsg"`
-		Result  *int   `json:"result_code" xml:"result_code"`
-	}
-	err := json.Unmarshal(raw, &code)
-	if c.Format == "xml" {
-		err = xml.Unmarshal(raw, &code)
-	}
-	switch {
-	case err != nil:
-		return false, "the answer is not in the format of the push, " + c.Format
-	case code.Result != nil:
-		return true, ""
-	case code.ErrCode == nil:
-		return false, "the answer has no ErrCode"
-	case *code.ErrCode != 0:
-		return false, fmt.Sprintf("ErrCode is %d %.200s", *code.ErrCode, code.ErrMsg)
-	}
-	return true, ""
+	return a, nil
 }
 
 // withQuery adds q to a URL that may have parameters of its own.

@@ -10,14 +10,16 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 )
 
-// Exit codes: 0 as asked, 1 something is wrong or was refused, 2 the command line is wrong.
+// Exit codes: 0 as asked, 1 something is wrong or was refused, 2 the command line or the configuration is wrong.
 const (
 	exitFailed = 1
 	exitUsage  = 2
@@ -32,7 +34,7 @@ type cli struct {
 
 	Sign    signCmd    `cmd:"" help:"Sign the bytes on stdin. 对标准输入签名。"`
 	Explain explainCmd `cmd:"" help:"Say which mistake produces a wrong signature. 解释错误的签名从何而来。"`
-	Push    pushCmd    `cmd:"" help:"Open or forge a message push. 解开或伪造一条消息推送。"`
+	Push    pushCmd    `cmd:"" help:"Open or forge a message push. 解开或构造一条消息推送。"`
 	Doctor  doctorCmd  `cmd:"" help:"Check a configuration and say what to fix. 检查配置并给出修复办法。"`
 	Goods   goodsCmd   `cmd:"" help:"Bring goods.yaml to WeChat. 把 goods.yaml 同步到微信。"`
 	Call    callCmd    `cmd:"" help:"Call any of the 37 APIs. 调用任一虚拟支付接口。"`
@@ -41,6 +43,7 @@ type cli struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends what does not heed the first
 	forgetEmptyVariables()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
@@ -54,15 +57,37 @@ func forgetEmptyVariables() {
 	}
 }
 
-const about = `WeChat mini-program virtual payment (小程序虚拟支付): local stack and tools.
+const about = `WeChat mini-program virtual payment: local stack and tools. 小程序虚拟支付：本地环境与工具。
 
 Secrets need not stand on the command line: --app-key @FILE reads a file, and each has an environment variable.
-Exit codes: 0 as asked, 1 something is wrong or was refused, 2 the command line is wrong.`
+
+密钥不必写在命令行：--app-key @文件 从文件读取，也可以用环境变量。
+
+Exit codes 退出码:
+
+  0  as asked. 按要求完成。
+  1  something is wrong or was refused. 有问题，或被拒绝。
+  2  the command line or the configuration is wrong. 命令行或配置有误。`
+
+// exits ends the help of a command with what its exit codes mean.
+func exits(zero, one string) string {
+	return `
+
+Exit codes 退出码:
+
+  0  ` + zero + `
+  1  ` + one + `
+  2  the command line or the configuration is wrong. 命令行或配置有误。`
+}
 
 // newParser knows the commands; exit is called by --help.
 func newParser(c *cli, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
-	return kong.New(c, kong.Name("xpay"), kong.Description(about), kong.Writers(stdout, stderr), kong.Exit(exit),
+	parser, err := kong.New(c, kong.Name("xpay"), kong.Description(about), kong.Writers(stdout, stderr), kong.Exit(exit),
 		kong.Vars{"receipts": defaultReceipts}, kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err == nil {
+		parser.Model.HelpFlag.Help = "Show this help. 显示帮助。"
+	}
+	return parser, err
 }
 
 // run is main without the process: it returns the exit code.
@@ -84,7 +109,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}()
 	cmd, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "xpay: %s\n`xpay --help` lists the commands.\n", withoutSecrets(err, args))
+		fmt.Fprintf(stderr, "xpay: %s%s\n`%s --help` says more. 用法见 `%[3]s --help`。\n", withoutSecrets(err, args), usageZH(err), commandOf(err))
 		return exitUsage
 	}
 	cmd.BindTo(ctx, (*context.Context)(nil))
@@ -107,8 +132,31 @@ func codeOf(err error, stderr io.Writer) int {
 	return exitFailed
 }
 
-// secretBytesMin is the least length of a word that might be a key; commands and flags are shorter.
-const secretBytesMin = 12
+// usageZH says in Chinese what kind of mistake the parser found. Its own words are English; ours are in both languages.
+func usageZH(err error) string {
+	if strings.ContainsFunc(err.Error(), func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+		return ""
+	}
+	for _, kind := range [][2]string{
+		{"missing flags", "缺少必需的参数"}, {`expected "<`, "缺少必需的内容"}, {"unknown flag", "没有这个参数"},
+		{"unexpected argument", "多余的内容，或没有这个命令"}, {"expected one of", "缺少子命令"}, {"must be one of", "参数的值不在可选范围内"},
+		{"expected", "参数的值格式不对"},
+	} {
+		if strings.Contains(err.Error(), kind[0]) {
+			return ". " + kind[1]
+		}
+	}
+	return ". 命令行有误"
+}
+
+// commandOf is the command whose help is to be read.
+func commandOf(err error) string {
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) && wrong.Context.Selected() != nil {
+		return wrong.Context.Selected().FullPath()
+	}
+	return "xpay"
+}
 
 // withoutSecrets is an error of the parser without words of the command line that stand in a wrong place: one may be a key.
 func withoutSecrets(err error, args []string) string {
@@ -117,16 +165,27 @@ func withoutSecrets(err error, args []string) string {
 		name, _, _ := strings.Cut(tail, "=")
 		text = head + " (from " + name + ")"
 	}
-	for _, arg := range slices.Backward(args) {
+	const unexpected = "unexpected argument "
+	if head, stray, ok := strings.Cut(text, unexpected); ok {
+		hint := ""
+		if at := strings.LastIndex(stray, ", did you mean"); at >= 0 {
+			stray, hint = stray[:at], stray[at:]
+		}
+		return head + unexpected + hidden(stray) + hint
+	}
+	for _, arg := range args { // every other word stands in quotes
 		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "-") {
 			arg = value
 		}
-		if len(arg) >= secretBytesMin && !strings.HasPrefix(arg, "-") {
-			text = strings.ReplaceAll(text, arg, "[a word of "+fmt.Sprint(len(arg))+" characters]")
+		if arg != "" {
+			text = strings.NewReplacer(strconv.Quote(arg), hidden(arg), `"`+arg+`"`, hidden(arg)).Replace(text)
 		}
 	}
 	return text
 }
+
+// hidden stands for a word that may be a key.
+func hidden(word string) string { return fmt.Sprintf("[a word of %d characters]", len(word)) }
 
 // errExit carries kong's wish to exit (after --help) out of its parser.
 var errExit = errors.New("exit")
@@ -134,5 +193,13 @@ var errExit = errors.New("exit")
 // errTold: the command has said what is wrong; only the exit code is left.
 var errTold = errors.New("told")
 
-// usageError is a mistake on the command line that kong cannot see.
+// usageError is a mistake on the command line or in the configuration that kong cannot see. It is said in both languages.
 type usageError struct{ error }
+
+// positive refuses a time that would end at once, or never.
+func positive(flag string, d time.Duration) error {
+	if d > 0 {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s is %s: give a time above 0, as 3s or 15m. %[1]s 必须大于 0，如 3s 或 15m", flag, d)}
+}

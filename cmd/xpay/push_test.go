@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -124,6 +125,15 @@ const (
 	badQuery = "signature=03c8d7cba68ef772d1370d5e36fb48821a7b63ec&timestamp=1785600000&nonce=1234567890"
 )
 
+func TestElementsThatComeAgainArePrintedAsAList(t *testing.T) {
+	t.Parallel()
+	const body = "<xml><Event>debug_demo</Event><A>1</A><B><C>x</C><C>y</C></B><A>2</A><A><D>z</D></A></xml>"
+	r := tool{stdin: body}.run(t, "push", "open", "--token", "vp_token_1", "--query", badQuery, "--now", c6Time).want(t, 0)
+	if want := `{"Event":"debug_demo","A":["1","2",{"D":"z"}],"B":{"C":["x","y"]}}` + "\n"; r.out != want {
+		t.Errorf("it printed %s, expected %s", r.out, want)
+	}
+}
+
 func TestOpenWarnsThatAPlainBodyIsNotSigned(t *testing.T) {
 	t.Parallel()
 	r := tool{stdin: `{"Event":"debug_demo"}`}.run(t, "push", "open", "--token", "vp_token_1", "--app-id", "wx1", "--query", badQuery, "--now", c6Time).want(t, 0, "does not cover this body")
@@ -140,6 +150,23 @@ func TestOpenAnswersTheCheckOfTheURL(t *testing.T) {
 		t.Errorf("it printed %s", r.out)
 	}
 	tool{}.run(t, "push", "open", "--token", "BBBBB", "--app-id", "wx1", "--query", q, "--max-age", "0").want(t, 1, "does not fit")
+}
+
+// TestOpenNeedsAnAppIDForWhatIsEncryptedOnly uses V5, C6 and a plain push with C6's signature.
+func TestOpenNeedsAnAppIDForWhatIsEncryptedOnly(t *testing.T) {
+	t.Parallel()
+	v5, c6 := pushVectors(t)["V5"], pushVectors(t)["C6"]
+	echo := fmt.Sprintf("signature=%s&timestamp=%s&nonce=%s&echostr=%s", v5.Signature, v5.Timestamp, v5.Nonce, v5.Echostr)
+	tool{}.run(t, "push", "open", "--token", v5.Token, "--query", echo, "--max-age", "0").want(t, 0, "4375120948345356249")
+	plain := tool{stdin: `{"Event":"debug_demo"}`}
+	plain.run(t, "push", "open", "--token", "vp_token_1", "--query", badQuery, "--now", c6Time).want(t, 0, "debug_demo")
+	plain.run(t, "push", "open", "--token", "vp_token_1", "--aes-key", c6.EncodingAESKey, "--query", badQuery, "--now", c6Time).want(t, 0, "debug_demo")
+	if r := plain.run(t, "push", "open", "--token", "vp_token_1", "--query", badQuery, "--now", c6Time, "--json").want(t, 0); strings.Contains(r.out, "appId") {
+		t.Errorf("an AppID that nobody gave is printed: %s", r.out)
+	}
+	sealed := tool{stdin: c6.body()}
+	sealed.run(t, "push", "open", "--token", c6.Token, "--aes-key", c6.EncodingAESKey, "--query", c6.query(), "--now", c6Time).want(t, 2, "--app-id", "核对 AppID")
+	sealed.run(t, "push", "open", "--token", "another", "--aes-key", c6.EncodingAESKey, "--query", c6.query(), "--now", c6Time).want(t, 1, "the Token is another")
 }
 
 // forged is what forge --json prints.
@@ -240,6 +267,28 @@ func TestForgeSetsFieldsAndKeepsTheirTypes(t *testing.T) {
 	tool{}.run(t, "push", "forge", "--token", "T", "--mode", "plain", "--event", "goods_deliver", "--set", "GoodsInfo=1").want(t, 2, "object")
 }
 
+func TestANumberIsWrittenAsJSONHasIt(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{"007": `"RefundFee":7,`, "+5": `"RefundFee":5,`, "-0": `"RefundFee":0,`, "-3": `"RefundFee":-3,`} {
+		if f := forge(t, "--mode", "plain", "--event", "refund", "--set", "RefundFee="+given); !strings.Contains(f.Body, want) || !json.Valid([]byte(f.Body)) {
+			t.Errorf("%s: %s", given, f.Body)
+		}
+	}
+}
+
+func TestFieldsAreSetInTheOrderGiven(t *testing.T) {
+	t.Parallel()
+	args := []string{"--mode", "plain", "--event", "debug_demo"}
+	var want []string
+	for i := range 20 {
+		name := fmt.Sprintf("Field%02d", (i*7)%20)
+		args, want = append(args, "--set", name+"=a,b="+name), append(want, `"`+name+`":"a,b=`+name+`"`)
+	}
+	if f := forge(t, args...); !strings.Contains(f.Body, strings.Join(want, ",")) {
+		t.Errorf("%s is not in the order given: %v", f.Body, want)
+	}
+}
+
 func TestTheCurlCommandSendsWhatWasForged(t *testing.T) {
 	t.Parallel()
 	needs(t, "curl")
@@ -265,27 +314,52 @@ func TestForgeJudgesTheAnswerAsWeChatDoes(t *testing.T) {
 	c8, c9 := pushVectors(t)["C8"], pushVectors(t)["C9"]
 	sealedJSON := `{"Encrypt":"` + c8.Encrypt + `","MsgSignature":"` + c8.MsgSignature + `","TimeStamp":1785600000,"Nonce":"1234567890"}`
 	sealedXML := "<xml><Encrypt><![CDATA[" + c9.Encrypt + "]]></Encrypt><MsgSignature><![CDATA[" + c9.MsgSignature + "]]></MsgSignature><TimeStamp>1785600000</TimeStamp><Nonce><![CDATA[1234567890]]></Nonce></xml>"
+	const question, evidence = "subscribe_ios_refund_query", `"result_info":"x","evidence":"y"`
 	for name, c := range map[string]struct {
-		mode, format string
-		status       int
-		answer       string
-		code         int
-		says         string
+		mode, format, event string // no event is goods_deliver
+		status              int
+		answer              string
+		code                int
+		says                string
 	}{
-		"success":             {"aes", "json", 200, "success", 0, "success"},
-		"nothing":             {"aes", "xml", 200, "", 0, "HTTP 200"},
-		"C8":                  {"aes", "json", 200, sealedJSON, 0, `{"ErrCode":0,"ErrMsg":"success"}`},
-		"C9":                  {"aes", "xml", 200, sealedXML, 0, "<ErrCode>0</ErrCode>"},
-		"C8 with a bad sum":   {"aes", "json", 200, strings.Replace(sealedJSON, c8.MsgSignature, c9.MsgSignature, 1), 1, "must be encrypted"},
-		"clear to encrypted":  {"aes", "json", 200, `{"ErrCode":0}`, 1, "must be encrypted"},
-		"plain JSON":          {"plain", "json", 200, `{"ErrCode":0,"ErrMsg":"success"}`, 0, "ErrCode"},
-		"plain XML":           {"plain", "xml", 200, "<xml><ErrCode>0</ErrCode></xml>", 0, "ErrCode"},
-		"JSON to XML":         {"plain", "xml", 200, `{"ErrCode":0}`, 1, "not in the format of the push"},
-		"errcode":             {"plain", "json", 200, `{"code":0}`, 1, "no ErrCode"},
-		"again":               {"plain", "json", 200, `{"ErrCode":1,"ErrMsg":"not settled yet"}`, 1, "not settled yet"},
-		"an error page":       {"plain", "json", 502, "<html>", 1, "502"},
-		"a redirect":          {"plain", "json", 302, "", 1, "302"},
-		"an answer for Apple": {"plain", "json", 200, `{"result_code":1,"result_info":"x","evidence":"y"}`, 0, "result_code"},
+		"success":             {"aes", "json", "", 200, "success", 0, "success"},
+		"nothing":             {"aes", "xml", "", 200, "", 0, "HTTP 200"},
+		"C8":                  {"aes", "json", "", 200, sealedJSON, 0, `{"ErrCode":0,"ErrMsg":"success"}`},
+		"C9":                  {"aes", "xml", "", 200, sealedXML, 0, "<ErrCode>0</ErrCode>"},
+		"C8 with a bad sum":   {"aes", "json", "", 200, strings.Replace(sealedJSON, c8.MsgSignature, c9.MsgSignature, 1), 1, "must be encrypted"},
+		"C8 in wrong case":    {"aes", "json", "", 200, strings.Replace(sealedJSON, `"Nonce"`, `"nonce"`, 1), 1, "must be encrypted"},
+		"C8 to XML":           {"aes", "xml", "", 200, sealedJSON, 1, "must be encrypted"},
+		"clear to encrypted":  {"aes", "json", "", 200, `{"ErrCode":0}`, 1, "must be encrypted"},
+		"plain JSON":          {"plain", "json", "", 200, `{"ErrCode":0,"ErrMsg":"success"}`, 0, "ErrCode"},
+		"plain XML":           {"plain", "xml", "", 200, "<xml><ErrCode>0</ErrCode></xml>", 0, "ErrCode"},
+		"JSON to XML":         {"plain", "xml", "", 200, `{"ErrCode":0}`, 1, "not in the format of the push"},
+		"XML to JSON":         {"plain", "json", "", 200, "<xml><ErrCode>0</ErrCode></xml>", 1, "not in the format of the push"},
+		"another root":        {"plain", "xml", "", 200, "<html><ErrCode>0</ErrCode></html>", 1, "not in the format of the push"},
+		"another field":       {"plain", "json", "", 200, `{"code":0}`, 1, "no ErrCode"},
+		"errcode":             {"plain", "json", "", 200, `{"errcode":0}`, 1, "no ErrCode"},
+		"Errcode in XML":      {"plain", "xml", "", 200, "<xml><Errcode>0</Errcode></xml>", 1, "no ErrCode"},
+		"a text":              {"plain", "json", "", 200, `{"ErrCode":"0"}`, 1, "ErrCode"},
+		"null":                {"plain", "json", "", 200, `{"ErrCode":null}`, 1, "ErrCode"},
+		"an empty element":    {"plain", "xml", "", 200, "<xml><ErrCode></ErrCode></xml>", 1, "ErrCode"},
+		"again":               {"plain", "json", "", 200, `{"ErrCode":1,"ErrMsg":"not settled yet"}`, 1, "not settled yet"},
+		"an error page":       {"plain", "json", "", 502, "<html>", 1, "502"},
+		"a redirect":          {"plain", "json", "", 302, "", 1, "302"},
+		"an answer for Apple": {"plain", "json", "", 200, `{"result_code":1,` + evidence + `}`, 1, "no ErrCode"},
+		"some result_code":    {"plain", "json", "", 200, `{"result_code":7}`, 1, "no ErrCode"},
+
+		"Apple, to pass":                {"plain", "json", question, 200, `{"result_code":0,` + evidence + `}`, 0, "result_code"},
+		"Apple, to object":              {"plain", "json", question, 200, `{"result_code":1,` + evidence + `}`, 0, "result_code"},
+		"Apple, in XML":                 {"plain", "xml", question, 200, "<xml><result_code>1</result_code><evidence><![CDATA[y]]></evidence></xml>", 0, "result_code"},
+		"Apple, success":                {"plain", "json", question, 200, "success", 1, "result_code"},
+		"Apple, success to encrypted":   {"aes", "json", question, 200, "success", 1, "result_code"},
+		"Apple, nothing":                {"plain", "xml", question, 200, "", 1, "result_code"},
+		"Apple, ErrCode":                {"plain", "json", question, 200, `{"ErrCode":0}`, 1, "no result_code"},
+		"Apple, sealed ErrCode":         {"aes", "json", question, 200, sealedJSON, 1, "no result_code"},
+		"Apple, neither":                {"plain", "json", question, 200, `{"result_code":7,` + evidence + `}`, 1, "neither 0"},
+		"Apple, a text":                 {"plain", "json", question, 200, `{"result_code":"0",` + evidence + `}`, 1, "neither 0"},
+		"Apple, without evidence":       {"plain", "json", question, 200, `{"result_code":0}`, 1, "evidence"},
+		"Apple, with empty evidence":    {"plain", "xml", question, 200, "<xml><result_code>0</result_code><evidence></evidence></xml>", 1, "evidence"},
+		"Apple, evidence in wrong case": {"plain", "json", question, 200, `{"result_code":0,"Evidence":"y"}`, 1, "evidence"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -294,9 +368,30 @@ func TestForgeJudgesTheAnswerAsWeChatDoes(t *testing.T) {
 				io.WriteString(w, c.answer)
 			}))
 			defer server.Close()
-			tool{}.run(t, "push", "forge", "--event", "goods_deliver", "--mode", c.mode, "--format", c.format, "--token", testToken,
+			event := cmp.Or(c.event, "goods_deliver")
+			tool{}.run(t, "push", "forge", "--event", event, "--mode", c.mode, "--format", c.format, "--token", testToken,
 				"--app-id", testAppID, "--aes-key", testAESKey, "--to", server.URL).want(t, c.code, c.says).silent(t)
 		})
+	}
+}
+
+// TestForgeWaitsAsLongAsWeChatDoes: five seconds, for Apple's question three (spec 7.8).
+func TestForgeWaitsAsLongAsWeChatDoes(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-ended:
+		}
+	}))
+	defer server.Close()
+	defer close(ended)
+	for event, want := range map[string]string{"subscribe_ios_refund_query": "3s", "debug_demo": "5s"} {
+		r := tool{}.run(t, "push", "forge", "--event", event, "--mode", "plain", "--token", testToken, "--to", server.URL).want(t, 1, "within "+want)
+		if !strings.Contains(r.stderr, strings.TrimSuffix(want, "s")+" 秒") {
+			t.Errorf("%s: %s", event, r.stderr)
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ func (secretText) LogValue() slog.Value       { return slog.StringValue(redacted
 func (s *secretText) Decode(ctx *kong.DecodeContext) error {
 	var given string
 	if err := ctx.Scan.PopValueInto("secret", &given); err != nil {
-		return errors.New("a value is missing")
+		return errors.New("a value is missing. 缺少值")
 	}
 	file, isFile := strings.CutPrefix(given, "@")
 	switch {
@@ -37,12 +37,12 @@ func (s *secretText) Decode(ctx *kong.DecodeContext) error {
 	default:
 		raw, err := os.ReadFile(file)
 		if err != nil {
-			return errors.New("the file named behind @ cannot be read (a key that begins with @ is written @@...)")
+			return errors.New("the file named behind @ cannot be read (a key that begins with @ is written @@...). 无法读取 @ 后面的文件（以 @ 开头的密钥写作 @@...）")
 		}
 		*s = secretText(strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r"))
 	}
 	if *s == "" {
-		return errors.New("it is empty")
+		return errors.New("it is empty. 内容为空")
 	}
 	return nil
 }

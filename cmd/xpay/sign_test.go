@@ -1,8 +1,12 @@
 package main
 
 import (
+	"io"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
 )
 
 // V1 of the spec, official.
@@ -80,6 +84,24 @@ func TestAWrongCommandLineIsExitTwoAndShowsNoKey(t *testing.T) {
 		"no account":               {[]string{"call", "query_order", `{"env":0}`}, "appId is missing"},
 		"no configuration":         {[]string{"doctor", "--config", "/nowhere/config.json"}, "--config"},
 		"an env of words":          {[]string{"goods", "plan", "--env", "staging"}, "--env"},
+		"a token in the path":      {[]string{"sign", "pay", "--uri", v1URI + "&access_token=" + key, "--app-key", key}, "the path alone"},
+		"no configuration at all":  {[]string{"call", "query_order", `{"env":0}`, "--config", "/nowhere/config.json"}, "--config"},
+		"no time to wait":          {[]string{"goods", "apply", "--timeout", "0s"}, "--timeout"},
+		"a negative time to wait":  {[]string{"goods", "apply", "--timeout=-1m"}, "--timeout"},
+		"no pause between looks":   {[]string{"goods", "apply", "--poll", "0s"}, "--poll"},
+		"a negative pause":         {[]string{"goods", "apply", "--poll=-3s"}, "--poll"},
+		"a negative age":           {[]string{"push", "open", "--token", "T", "--query", "a=b", "--max-age=-1h"}, "--max-age"},
+		"a time without a unit":    {[]string{"goods", "apply", "--poll", "3"}, "--poll"},
+		"a field set twice":        {[]string{"push", "forge", "--event", "refund", "--mode", "plain", "--token", "T", "--set", "A=1", "--set", "A=2"}, "given twice"},
+		"a field without a value":  {[]string{"push", "forge", "--event", "refund", "--mode", "plain", "--token", "T", "--set", "A"}, "OutTradeNo=ORDER1"},
+		"a field without a name":   {[]string{"push", "forge", "--event", "refund", "--mode", "plain", "--token", "T", "--set", "=1"}, "OutTradeNo=ORDER1"},
+		"a field that is markup":   {[]string{"push", "forge", "--event", "refund", "--mode", "plain", "--token", "T", "--set", "a><b=1"}, "OutTradeNo=ORDER1"},
+		"a letter as a number":     {[]string{"push", "forge", "--event", "refund", "--mode", "plain", "--token", "T", "--set", "RetCode=0x1"}, "number"},
+		"a control character":      {[]string{"push", "forge", "--event", "refund", "--mode", "plain", "--format", "xml", "--token", "T", "--set", "RetMsg=a\x01b"}, "--set RetMsg"},
+		"a name that is no XML":    {[]string{"push", "forge", "--event", "refund", "--mode", "plain", "--format", "xml", "--token", "T", "--set", "1a=1"}, "OutTradeNo=ORDER1"},
+		"a nameless inner field":   {[]string{"push", "forge", "--event", "goods_deliver", "--mode", "plain", "--token", "T", "--set", "GoodsInfo.=1"}, "OutTradeNo=ORDER1"},
+		"a field of a text":        {[]string{"push", "forge", "--event", "goods_deliver", "--mode", "plain", "--token", "T", "--set", "OutTradeNo.A=1"}, "no object"},
+		"an AES key too short":     {[]string{"push", "forge", "--event", "goods_deliver", "--token", "T", "--aes-key", "short", "--app-id", "wx1"}, "--aes-key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -87,8 +109,73 @@ func TestAWrongCommandLineIsExitTwoAndShowsNoKey(t *testing.T) {
 			if strings.Contains(r.all(), key) {
 				t.Errorf("the key is printed: %s", r.all())
 			}
+			if first, _, _ := strings.Cut(r.stderr, "\n"); !chinese.MatchString(first) || !strings.HasPrefix(first, "xpay: ") {
+				t.Errorf("the first line is not in both languages: %s", r.stderr)
+			}
 		})
 	}
+}
+
+var chinese = regexp.MustCompile(`\p{Han}{2}`)
+
+// TestAStrayWordIsNeverPrinted: it may be a key, and some keys are short.
+func TestAStrayWordIsNeverPrinted(t *testing.T) {
+	t.Parallel()
+	const key = "k7Q"
+	for name, args := range map[string][]string{
+		"behind a command":         {"sign", "pay", "--uri", v1URI, "--app-key", "x", key},
+		"instead of a command":     {key, "sign"},
+		"instead of a subcommand":  {"push", key},
+		"near a subcommand":        {"goods", "pla"},
+		"instead of an API":        {"call", key, "{}"},
+		"instead of a format":      {"push", "forge", "--event", "refund", "--format", key},
+		"instead of a mode":        {"push", "forge", "--event", "refund", "--mode=" + key},
+		"instead of an env":        {"goods", "plan", "--env", key},
+		"instead of a time":        {"goods", "apply", "--poll", key},
+		"instead of a moment":      {"push", "open", "--query", "a=b", "--now", key},
+		"instead of an event":      {"push", "forge", "--token", "T", "--mode", "plain", "--event", key},
+		"a word that the text has": {"sign", "pay", "--uri", v1URI, "--app-key", "x", "argument"},
+	} {
+		r := tool{}.run(t, args...).want(t, 2)
+		stray := key
+		if name == "near a subcommand" {
+			stray = "pla,"
+		}
+		if first, _, _ := strings.Cut(r.stderr, "\n"); strings.Contains(first, stray) || !strings.Contains(first, "characters]") {
+			t.Errorf("%s: %s", name, first)
+		}
+	}
+}
+
+// TestHelpIsInBothLanguages walks every command and every flag.
+func TestHelpIsInBothLanguages(t *testing.T) {
+	t.Parallel()
+	parser, err := newParser(new(cli), io.Discard, io.Discard, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := func(of, text string) {
+		t.Helper()
+		if english := regexp.MustCompile(`[A-Za-z]{2}`); !chinese.MatchString(text) || !english.MatchString(text) {
+			t.Errorf("%s is not in both languages: %s", of, text)
+		}
+	}
+	_ = kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
+		switch node := node.(type) {
+		case *kong.Application:
+			both("xpay", node.Help)
+		case *kong.Node:
+			both(node.Path(), node.Help)
+			if both(node.Path(), node.Detail); !strings.Contains(node.Detail, "Exit codes 退出码") {
+				t.Errorf("the help of %s has no exit codes", node.Path())
+			}
+		case *kong.Flag:
+			both("--"+node.Name, node.Help)
+		case *kong.Value:
+			both(node.Name, node.Help)
+		}
+		return next(nil)
+	})
 }
 
 func TestHelpTeachesWithExamples(t *testing.T) {
@@ -101,7 +188,7 @@ func TestHelpTeachesWithExamples(t *testing.T) {
 	}
 }
 
-var toolNames = []string{"sign pay", "sign user", "explain", "push open", "push forge", "doctor", "goods plan", "goods apply", "goods status", "call"}
+var toolNames = []string{"dev", "demo", "sign pay", "sign user", "explain", "push open", "push forge", "doctor", "goods plan", "goods apply", "goods status", "call"}
 
 func TestAURIThatWeChatDoesNotSignIsSaid(t *testing.T) {
 	t.Parallel()

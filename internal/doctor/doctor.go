@@ -21,9 +21,10 @@ import (
 type Status string
 
 const (
-	OK      Status = "ok"
-	Fix     Status = "fix"     // something is wrong, and Fix says what to do
-	Unknown Status = "unknown" // it cannot be known from here, or not before something else is fixed
+	OK        Status = "ok"
+	Fix       Status = "fix"        // something is wrong, and Fix says what to do
+	Unknown   Status = "unknown"    // somebody was asked, or looked at, and that does not settle it
+	NotTested Status = "not tested" // nobody was asked: something is missing, or no question exists
 )
 
 // Check is one finding.
@@ -70,6 +71,7 @@ type examination struct {
 	Patient
 	app     *miniprogram.App
 	tokenOK bool
+	taken   bool // the receiver acknowledged a genuine push
 	healthy bool
 	tell    func(Check)
 	dates   *dates
@@ -81,6 +83,10 @@ func (e *examination) ok(name, what, zh string) {
 
 func (e *examination) unknown(name, what, zh string) {
 	e.tell(Check{Name: name, Status: Unknown, What: what, WhatZH: zh})
+}
+
+func (e *examination) notTested(name, what, zh string) {
+	e.tell(Check{Name: name, Status: NotTested, What: what, WhatZH: zh})
 }
 
 func (e *examination) fix(name, what, zh, fix, fixZH string) {

@@ -3,8 +3,6 @@ package doctor
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -30,13 +28,13 @@ func (e *examination) push(ctx context.Context) {
 	u, err := url.Parse(e.PushURL)
 	switch {
 	case e.PushURL == "":
-		e.unknown(nameURL, "no message-push URL was given (--push-url)", "没有给出消息推送地址（--push-url）")
+		e.notTested(nameURL, "no message-push URL was given (--push-url)", "没有给出消息推送地址（--push-url）")
 		return
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		e.fix(nameURL, "the message-push URL is not an http or https address", "消息推送地址不是 http(s) 地址", "give it as https://host/wechat/push", "写成 https://域名/wechat/push")
 		return
 	case len(e.Config.Push.Tokens) == 0 || e.Config.Push.Tokens[0] == "":
-		e.unknown(nameURL, "not known without the Token", "没有 Token，无法判断")
+		e.notTested(nameURL, "nothing can be asked without the Token", "没有 Token，无法测试")
 		return
 	}
 	if !e.echo(ctx) {
@@ -123,8 +121,9 @@ func (e *examination) event(ctx context.Context, q url.Values, body []byte, form
 		mode, modeZH = "plain", "明文"
 	}
 	status, answer, err := e.send(ctx, http.MethodPost, q, "application/"+format, body)
-	switch {
-	case format != orText(e.Format, "json") && (err != nil || status != http.StatusOK || !e.acknowledged(answer)):
+	verdict := e.judge(format, answer)
+	switch needed := format == orText(e.Format, "json"); {
+	case !needed && (err != nil || status != http.StatusOK || verdict.Why != ""):
 		e.unknown(name, "the receiver does not take "+strings.ToUpper(format)+", which does not matter while 数据格式 is the other", "接收端不接受 "+strings.ToUpper(format)+"；后台数据格式为另一种时没有影响")
 	case err != nil:
 		e.fix(name, "the receiver does not answer a push: "+plainReason(err), "接收端对推送没有响应", "WeChat waits 5 seconds: answer before that", "微信只等 5 秒，请及时响应")
@@ -135,50 +134,26 @@ func (e *examination) event(ctx context.Context, q url.Values, body []byte, form
 	case status != http.StatusOK:
 		e.fix(name, fmt.Sprintf("the receiver answers a push with HTTP %d", status), fmt.Sprintf("接收端对推送返回 HTTP %d", status),
 			"answer 200 with success to events that are not yours, or WeChat repeats them", "对不处理的事件返回 200 和 success，否则微信会重复推送")
-	case !e.acknowledged(answer):
-		e.fix(name, "the receiver does not acknowledge debug_demo, an event that is not its own: WeChat would repeat it", "接收端没有确认 debug_demo：微信会重复推送",
+	case verdict.Why != "":
+		e.fix(name, "the receiver does not acknowledge debug_demo, an event that is not its own: WeChat would repeat it ("+verdict.Why+")", "接收端没有确认 debug_demo：微信会重复推送（"+verdict.WhyZH+"）",
 			"answer success to unknown events: one URL gets all messages of the mini-program", "对未知事件返回 success：同一地址会收到小程序的所有消息")
 	default:
+		e.taken = e.taken || needed
 		e.ok(name, fmt.Sprintf("the receiver acknowledges the %s event debug_demo in %s", mode, strings.ToUpper(format)), fmt.Sprintf("接收端确认了 %s 的%s事件 debug_demo", strings.ToUpper(format), modeZH))
 	}
 }
 
-// acknowledged is spec 7.1: nothing, success, or ErrCode 0, which an encrypted push wants encrypted.
-func (e *examination) acknowledged(answer []byte) bool {
-	text := strings.TrimSpace(string(answer))
-	if text == "" || text == "success" {
-		return true
-	}
+// judge is WeChat's of an answer to debug_demo.
+func (e *examination) judge(format string, answer []byte) Verdict {
+	p := Pushed{Event: "debug_demo", Format: format}
 	if e.pushKey() != "" {
-		answer = e.unsealed(answer)
+		opener, err := miniprogram.NewPush(miniprogram.PushConfig{AppID: e.Config.AppID, Tokens: e.Config.Push.Tokens, AESKeys: e.Config.Push.AESKeys, Now: e.Now})
+		if err != nil {
+			return Verdict{Why: "an encrypted answer cannot be opened: " + err.Error(), WhyZH: "无法解密应答"}
+		}
+		p.Opener = opener
 	}
-	var code struct {
-		ErrCode *int
-	}
-	if json.Unmarshal(answer, &code) != nil && xml.Unmarshal(answer, &code) != nil {
-		return false
-	}
-	return code.ErrCode != nil && *code.ErrCode == 0
-}
-
-// unsealed opens an encrypted answer, which is signed as a push is; nil if it is none.
-func (e *examination) unsealed(answer []byte) []byte {
-	var sealed struct {
-		MsgSignature, Nonce string
-		TimeStamp           json.Number
-	}
-	if json.Unmarshal(answer, &sealed) != nil && xml.Unmarshal(answer, &sealed) != nil {
-		return nil
-	}
-	push, err := miniprogram.NewPush(miniprogram.PushConfig{AppID: e.Config.AppID, Tokens: e.Config.Push.Tokens, AESKeys: e.Config.Push.AESKeys, Now: e.Now})
-	if err != nil {
-		return nil
-	}
-	m, err := push.Open(url.Values{"encrypt_type": {"aes"}, "msg_signature": {sealed.MsgSignature}, "timestamp": {sealed.TimeStamp.String()}, "nonce": {sealed.Nonce}}, answer)
-	if err != nil {
-		return nil
-	}
-	return m.Body
+	return p.Judge(answer)
 }
 
 // forged sends the event with a wrong signature: a receiver that acknowledges it believes anybody.
@@ -198,7 +173,10 @@ func (e *examination) forged(ctx context.Context) {
 	case err != nil || status >= http.StatusInternalServerError:
 		e.unknown(nameForged, "not known: the receiver did not answer a push with a wrong signature, or failed", "接收端没有响应签名错误的推送或出错，无法判断")
 		return
-	case status == http.StatusOK && e.acknowledged(answer):
+	case status == http.StatusOK && e.judge(format, answer).Why != "" && !e.taken:
+		e.unknown(nameForged, "not known: the receiver answers 200 to a push with a wrong signature, and does not acknowledge a genuine one either", "无法判断：接收端对签名错误的推送返回 200，对正确的推送也没有确认")
+		return
+	case status == http.StatusOK && e.judge(format, answer).Why == "":
 		e.fix(nameForged, "the receiver acknowledges a push with a wrong signature", "接收端接受了签名错误的推送",
 			"verify msg_signature (plain mode: signature) before anything else", "先校验 msg_signature（明文模式校验 signature）")
 		return
@@ -217,7 +195,7 @@ func (e *examination) mode() {
 		e.fix(nameMode, "there is no EncodingAESKey: encrypted pushes cannot be opened", "没有 EncodingAESKey，无法解密推送",
 			"set it (43 characters), and choose 安全模式 in 消息推送", "配置 EncodingAESKey（43 位），并在 消息推送 选择 安全模式")
 	default:
-		e.unknown(nameMode, "no API tells how the console is set: compare 消息加密方式 (安全模式) and 数据格式 ("+want+") in 消息推送, and that 发货推送 is switched on in 虚拟支付 → 基本配置",
+		e.notTested(nameMode, "no API tells how the console is set: compare 消息加密方式 (安全模式) and 数据格式 ("+want+") in 消息推送, and that 发货推送 is switched on in 虚拟支付 → 基本配置",
 			"没有接口可以查询后台设置：请核对 消息推送 的 消息加密方式（安全模式）与 数据格式（"+wantZH+"），并确认 虚拟支付 → 基本配置 已开启 发货推送")
 	}
 }

@@ -30,8 +30,8 @@ const (
 // token asks for the stable token, which replaces nobody's: it is never forced.
 func (e *examination) token(ctx context.Context) {
 	if e.Config.AppID == "" || e.Config.Merchant.AppSecret == "" {
-		e.unknown(nameToken, "not known without AppID and AppSecret", "缺少 AppID 或 AppSecret，无法判断")
-		e.unknown(nameIP, "not known before WeChat gives a token", "拿到 access_token 之前无法判断")
+		e.notTested(nameToken, "nothing can be asked without AppID and AppSecret", "缺少 AppID 或 AppSecret，无法测试")
+		e.notTested(nameIP, "nothing can be asked without AppID and AppSecret", "缺少 AppID 或 AppSecret，无法测试")
 		return
 	}
 	_, err := e.app.StableToken(ctx, false)
@@ -85,9 +85,9 @@ func (e *examination) keys(ctx context.Context) {
 		case k.key == "" && k.env == e.Config.Env:
 			e.fix(k.name, "the AppKey of the env that is served is missing", "缺少当前环境的 AppKey", "copy the "+k.console+" from 虚拟支付 → 基本配置", "从 虚拟支付 → 基本配置 复制"+k.console)
 		case k.key == "":
-			e.unknown(k.name, "not configured, and not needed for the env that is served", "未配置，当前环境不需要")
+			e.notTested(k.name, "not configured, and not needed for the env that is served", "未配置，当前环境不需要")
 		case !e.tokenOK:
-			e.unknown(k.name, "not known before WeChat gives a token", "拿到 access_token 之前无法判断")
+			e.notTested(k.name, "nothing can be asked before WeChat gives a token", "拿到 access_token 之前无法测试")
 		default:
 			e.key(ctx, k.env, k.name, k.key, k.console)
 		}
@@ -155,22 +155,28 @@ func (e *examination) offer(context.Context) {
 		e.fix("offer-id", "the OfferID has other characters than digits", "OfferID 含有非数字字符", "copy it from 虚拟支付 → 基本配置; it is no AppID", "从 虚拟支付 → 基本配置 复制，不要填成 AppID")
 		return
 	}
-	e.unknown("offer-id", "no harmless API carries the OfferID; a wrong one shows as -15001 on the phone: compare it with 虚拟支付 → 基本配置",
+	e.notTested("offer-id", "no harmless API carries the OfferID; a wrong one shows as -15001 on the phone: compare it with 虚拟支付 → 基本配置",
 		"没有无副作用的接口可以验证 OfferID；填错时手机端报 -15001：请与 虚拟支付 → 基本配置 核对")
 }
 
 // address says what the check of the IP allow list is worth.
 func (e *examination) address(context.Context) {
-	if e.Deployed {
-		e.ok("address", "the address tested is that of this machine, on which the backend runs", "检查的是本机的出口 IP，后端也运行在本机")
-		return
+	switch {
+	case !e.tokenOK:
+		e.notTested("address", "WeChat accepted no call, so that no address was tested", "微信没有接受任何调用，未能测试出口 IP")
+	case e.Deployed:
+		e.ok("address", "the address that WeChat accepted is that of this machine, on which the backend runs", "微信接受的是本机的出口 IP，后端也运行在本机")
+	default:
+		e.notTested("address", "the address of deployed functions: WeChat saw that from which this machine reaches "+e.weChatHost()+": run the doctor there too (--deployed), or add their NAT address",
+			"未测试线上函数的出口 IP：微信看到的是本机访问 "+e.weChatHost()+" 的出口 IP；请在线上也运行一次（--deployed），或加入其 NAT 地址")
 	}
-	host := "api.weixin.qq.com"
+}
+
+func (e *examination) weChatHost() string {
 	if u, err := url.Parse(e.Config.WeChatURL); err == nil && u.Host != "" {
-		host = u.Host
+		return u.Host
 	}
-	e.unknown("address", "the IP check tested the address from which this machine reaches "+host+", not that of deployed functions: run the doctor there too (--deployed), or add their NAT address",
-		"IP 检查测的是本机访问 "+host+" 的出口 IP，不是线上函数的：请在线上也运行一次（--deployed），或加入其 NAT 地址")
+	return "api.weixin.qq.com"
 }
 
 func orText(text, fallback string) string {

@@ -12,10 +12,23 @@ import (
 	"github.com/xpay-serverless/xpay-serverless/internal/ordered"
 )
 
-// edges are the ways to get the ends of a body wrong; the first changes nothing.
+// content is a body that may have been signed, in up to three parts. Bodies that differ in one field share all the rest:
+// a thousand of them take up little more than one.
+type content [3][]byte
+
+func whole(body []byte) content { return content{body} }
+
+func (c content) appendTo(dst []byte) []byte {
+	for _, part := range c {
+		dst = append(dst, part...)
+	}
+	return dst
+}
+
+// edges are the ways to get the ends of a body wrong; the first changes nothing. They may write into what they are given.
 func edges() []way[func([]byte) []byte] {
 	behind := func(tail string) func([]byte) []byte {
-		return func(b []byte) []byte { return append(bytes.Clone(b), tail...) }
+		return func(b []byte) []byte { return append(b, tail...) }
 	}
 	return []way[func([]byte) []byte]{
 		{is: func(b []byte) []byte { return b }},
@@ -24,7 +37,7 @@ func edges() []way[func([]byte) []byte] {
 		{"newline", "sent with one that was not signed", func(b []byte) []byte { return bytes.TrimRight(b, "\r\n") }},
 		{"spaces", "sent with spaces that were not signed", bytes.TrimSpace},
 		{"spaces", "a space behind it was signed", behind(" ")},
-		{"bom", "signed, not sent", func(b []byte) []byte { return append([]byte("\ufeff"), b...) }},
+		{"bom", "signed, not sent", func(b []byte) []byte { return slices.Insert(b, 0, []byte("\ufeff")...) }},
 		{"bom", "sent, not signed", func(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\ufeff")) }},
 		{"crlf", "signed with CRLF, sent with LF", func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n")) }},
 		{"crlf", "signed with LF, sent with CRLF", func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")) }},
@@ -32,40 +45,58 @@ func edges() []way[func([]byte) []byte] {
 	}
 }
 
-// contents are the bodies that may have been signed instead; the first is the one that was sent.
-func contents(body []byte) []way[[]byte] {
-	all := []way[[]byte]{{is: body}}
+const (
+	pairFieldsMax = 100     // that are changed one at a time where a second mistake is tried with each
+	workBytesMax  = 1 << 30 // about what is hashed to change the other fields one at a time: a second or two
+	formsOfField  = 5       // about how many bodies one field gives
+)
+
+// contents are the bodies that may have been signed instead; the first is the one that was sent. The first `paired` of
+// them are tried together with a second mistake; `untried` fields are left out, because each costs the length of the body.
+func contents(body []byte) (all []way[content], paired, untried int) {
+	all = []way[content]{{is: whole(body)}}
 	v, err := ordered.Parse(bytes.TrimPrefix(body, []byte("\ufeff")))
 	if err == nil && v.Kind == ordered.String { // sent as a JSON string of what was signed
-		all = append(all, way[[]byte]{"stringified", "sent stringified, signed as it was", []byte(v.Text)})
+		all = append(all, way[content]{"stringified", "sent stringified, signed as it was", whole([]byte(v.Text))})
 	}
-	if err == nil {
-		all = append(all, serialized(v)...)
-		all = append(all, changed(v, styleOf(v, body))...)
-		all = append(all, printed(v)...)
+	if err != nil {
+		all = distinct(append(all, encoded(body)...))
+		return all, len(all), 0
 	}
-	all = append(all,
-		way[[]byte]{"stringified", "JSON.stringify of the text", ordered.Style{}.Write(ordered.Value{Kind: ordered.String, Text: string(body)})},
-		way[[]byte]{"url-encoded", "with + for a space", []byte(url.QueryEscape(string(body)))},
-		way[[]byte]{"url-encoded", "encodeURIComponent", []byte(strings.ReplaceAll(url.QueryEscape(string(body)), "+", "%20"))},
-		way[[]byte]{"charset", "UTF-8 read as Latin-1", latin1(body)}, way[[]byte]{"charset", "? for every character beyond ASCII", ascii(body)},
-		way[[]byte]{"empty-body", "", nil}, emptyObject(body), way[[]byte]{"empty-body", "null", []byte("null")},
-		way[[]byte]{"not-json", "[object Object]", []byte("[object Object]")}, way[[]byte]{"not-json", "Array", []byte("Array")},
-		way[[]byte]{"html-escapes", `quotes as &quot;`, []byte(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(string(body)))},
-		way[[]byte]{"html-escapes", "< > & as &lt; &gt; &amp;", []byte(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(string(body)))},
-	)
-	return distinct(all)
+	style := styleOf(v, body)
+	singles := newSingles(v, style)
+	few := min(len(singles.fields), pairFieldsMax)
+	many := min(len(singles.fields), max(few, workBytesMax/formsOfField/max(len(body), 1)))
+	all = append(all, serialized(v)...)
+	all = append(all, changed(v, style)...)
+	all = append(all, singles.changed(0, few)...)
+	all = append(all, changedEnv(v, style)...)
+	all = append(all, printed(v)...)
+	all = distinct(append(all, encoded(body)...))
+	return distinct(append(all, singles.changed(few, many)...)), len(all), len(singles.fields) - many
+}
+
+// encoded are wrong bodies that need not be JSON.
+func encoded(body []byte) []way[content] {
+	return []way[content]{
+		{"stringified", "JSON.stringify of the text", whole(ordered.Style{}.Write(ordered.Value{Kind: ordered.String, Text: string(body)}))},
+		{"url-encoded", "with + for a space", whole([]byte(url.QueryEscape(string(body))))},
+		{"url-encoded", "encodeURIComponent", whole([]byte(strings.ReplaceAll(url.QueryEscape(string(body)), "+", "%20")))},
+		{"charset", "UTF-8 read as Latin-1", whole(latin1(body))}, {"charset", "? for every character beyond ASCII", whole(ascii(body))},
+		{"empty-body", "", content{}}, emptyObject(body), {"empty-body", "null", whole([]byte("null"))},
+		{"not-json", "[object Object]", whole([]byte("[object Object]"))}, {"not-json", "Array", whole([]byte("Array"))},
+		{"html-escapes", `quotes as &quot;`, whole([]byte(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(string(body))))},
+		{"html-escapes", "< > & as &lt; &gt; &amp;", whole([]byte(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(string(body))))},
+	}
 }
 
 // emptyObject is {} for a body that was sent, or for none.
-func emptyObject(body []byte) way[[]byte] {
+func emptyObject(body []byte) way[content] {
 	if len(body) == 0 {
-		return way[[]byte]{"empty-object", "", []byte("{}")}
+		return way[content]{"empty-object", "", whole([]byte("{}"))}
 	}
-	return way[[]byte]{"empty-body", "{}", []byte("{}")}
+	return way[content]{"empty-body", "{}", whole([]byte("{}"))}
 }
-
-const fieldsMax = 100 // that are changed one at a time: each costs a body
 
 const goEscapes = "<>&\u2028\u2029"
 
@@ -101,9 +132,9 @@ var serializers = []struct {
 	{"re-serialized", "indented by four spaces, sorted", ordered.Style{Indent: "    ", Sorted: true}},
 }
 
-func serialized(v ordered.Value) (all []way[[]byte]) {
+func serialized(v ordered.Value) (all []way[content]) {
 	for _, s := range serializers {
-		all = append(all, way[[]byte]{s.id, s.detail, s.style.Write(v)})
+		all = append(all, way[content]{s.id, s.detail, whole(s.style.Write(v))})
 	}
 	return all
 }
@@ -118,54 +149,30 @@ func styleOf(v ordered.Value, body []byte) ordered.Style {
 	return ordered.Style{}
 }
 
-// changed are bodies whose values differ: types, empty fields, env, added fields.
-func changed(v ordered.Value, style ordered.Style) (all []way[[]byte]) {
-	add := func(id, detail string, v ordered.Value) { all = append(all, way[[]byte]{id, detail, style.Write(v)}) }
+// changed are bodies whose values differ as a whole: types, empty fields.
+func changed(v ordered.Value, style ordered.Style) (all []way[content]) {
+	add := func(id, detail string, v ordered.Value) {
+		all = append(all, way[content]{id, detail, whole(style.Write(v))})
+	}
 	add("types", "every number as text", v.Map(numberToText))
 	add("types", "every text of digits as a number", v.Map(textToNumber))
 	add("doubles", "1 as 1.0", v.Map(wholeToDouble))
 	add("dropped", "empty and null fields left out", v.Without(isEmpty))
 	add("dropped", "null fields left out", v.Without(func(f ordered.Field) bool { return f.Value.Kind == ordered.Null }))
 	add("dropped", "zero, empty and null fields left out (Go omitempty)", v.Without(func(f ordered.Field) bool { return isEmpty(f) || f.Value.Text == "0" }))
-	for _, f := range v.Fields[:min(len(v.Fields), fieldsMax)] {
-		add("field", f.Name+" was not signed", v.Without(func(g ordered.Field) bool { return g.Name == f.Name }))
-		if f.Value.Kind == ordered.Number {
-			add("types", f.Name+" as text", replace(v, f.Name, ordered.Value{Kind: ordered.String, Text: f.Value.Text}))
-		}
-		if n := textToNumber(f.Value); n.Kind != f.Value.Kind {
-			add("types", f.Name+" as a number", replace(v, f.Name, n))
-		}
-	}
-	all = append(all, withPlatform(v, style)...)
-	return append(all, changedEnv(v, style)...)
-}
-
-// withPlatform has the obsolete field at every place: it was signed and not sent (trap 12).
-func withPlatform(v ordered.Value, style ordered.Style) (all []way[[]byte]) {
-	if _, there := v.Get("platform"); there {
-		return nil
-	}
-	for _, platform := range []string{"android", "ios"} {
-		field := ordered.Field{Name: "platform", Value: ordered.Value{Kind: ordered.String, Text: platform}}
-		for at := range min(len(v.Fields), fieldsMax) + 1 {
-			more := v
-			more.Fields = slices.Insert(slices.Clone(v.Fields), at, field)
-			all = append(all, way[[]byte]{"field", "platform was signed, not sent", style.Write(more)})
-		}
-	}
 	return all
 }
 
-func changedEnv(v ordered.Value, style ordered.Style) (all []way[[]byte]) {
+func changedEnv(v ordered.Value, style ordered.Style) (all []way[content]) {
 	for _, env := range []string{"0", "1"} {
 		number := ordered.Value{Kind: ordered.Number, Text: env}
 		if _, there := v.Get("env"); there {
-			all = append(all, way[[]byte]{"env-changed", "signed with env " + env, style.Write(replace(v, "env", number))})
+			all = append(all, way[content]{"env-changed", "signed with env " + env, whole(style.Write(replace(v, "env", number)))})
 			continue
 		}
 		last := v
 		last.Fields = append(append([]ordered.Field(nil), v.Fields...), ordered.Field{Name: "env", Value: number})
-		all = append(all, way[[]byte]{"env-changed", "signed with env " + env + ", sent without", style.Write(last)})
+		all = append(all, way[content]{"env-changed", "signed with env " + env + ", sent without", whole(style.Write(last))})
 	}
 	return all
 }
@@ -217,17 +224,17 @@ func wholeToDouble(v ordered.Value) ordered.Value {
 }
 
 // printed are objects that were printed rather than serialized, and fields as pairs.
-func printed(v ordered.Value) []way[[]byte] {
+func printed(v ordered.Value) []way[content] {
 	if v.Kind != ordered.Object {
 		return nil
 	}
-	return []way[[]byte]{
-		{"not-json", "Python's str of a dict", pythonDict(v)},
-		{"not-json", "Java's toString of a map", []byte("{" + pairs(v, ", ", false, false) + "}")},
-		{"form", "as they stand", []byte(pairs(v, "&", false, false))},
-		{"form", "sorted", []byte(pairs(v, "&", true, false))},
-		{"form", "URL-encoded", []byte(pairs(v, "&", false, true))},
-		{"form", "sorted and URL-encoded", []byte(pairs(v, "&", true, true))},
+	return []way[content]{
+		{"not-json", "Python's str of a dict", whole(pythonDict(v))},
+		{"not-json", "Java's toString of a map", whole([]byte("{" + pairs(v, ", ", false, false) + "}"))},
+		{"form", "as they stand", whole([]byte(pairs(v, "&", false, false)))},
+		{"form", "sorted", whole([]byte(pairs(v, "&", true, false)))},
+		{"form", "URL-encoded", whole([]byte(pairs(v, "&", false, true)))},
+		{"form", "sorted and URL-encoded", whole([]byte(pairs(v, "&", true, true)))},
 	}
 }
 

@@ -3,8 +3,11 @@
 package explain
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -73,19 +76,26 @@ func Explain(q Question) (Answer, error) {
 	if a.Right = s.right(); a.Right == "" {
 		a.Causes = s.causes()
 	}
+	if !a.Known() && s.untried > 0 {
+		tried := len(s.contents)
+		a.Notes = append(a.Notes, Note{
+			fmt.Sprintf("%d fields of this long body were not changed one at a time, %d other bodies were tried", s.untried, tried),
+			fmt.Sprintf("包体很长：有 %d 个字段没有逐个尝试，共尝试了 %d 种包体", s.untried, tried),
+		})
+	}
 	return a, nil
 }
 
 func (q Question) check() error {
 	switch {
 	case q.AppKey == "" && q.SessionKey == "":
-		return errors.New("there is no key: give the AppKey, the session_key, or both")
+		return errors.New("there is no key: give the AppKey, the session_key, or both. 没有密钥：请给出 AppKey 或 session_key")
 	case q.AppKey != "" && strings.TrimSpace(q.URI) == "":
-		return errors.New("the URI is empty: give the path, as /xpay/query_order, or requestVirtualPayment")
+		return errors.New("the URI is empty: give the path, as /xpay/query_order, or requestVirtualPayment. uri 为空：请给出路径或 requestVirtualPayment")
 	case len(q.Body) > bodyBytesMax:
-		return errors.New("the body is larger than 1 MiB")
+		return errors.New("the body is larger than 1 MiB. 包体超过 1 MiB")
 	case len(q.Got) > gotBytesMax:
-		return errors.New("the value that was got is longer than 4096 bytes: a signature has 64")
+		return errors.New("the value that was got is longer than 4096 bytes: a signature has 64. 签名应为 64 个字符")
 	}
 	return nil
 }
@@ -99,7 +109,7 @@ func canonical(uri string) string {
 			uri = path
 		}
 	}
-	uri, _, _ = strings.Cut(uri, "?")
+	uri, _ = CutQuery(uri)
 	uri = strings.Trim(uri, "/")
 	uri = strings.TrimPrefix(uri, "api.weixin.qq.com/")
 	name := strings.TrimPrefix(strings.TrimPrefix(uri, "xpay/"), "wx.")
@@ -114,6 +124,15 @@ func canonical(uri string) string {
 		}
 	}
 	return "/" + uri
+}
+
+// CutQuery gives the path of a uri and what stands behind it: a query, or what was meant as one. The latter may hold an
+// access token.
+func CutQuery(uri string) (path, query string) {
+	if at := strings.IndexAny(uri, "?&#;=%"); at >= 0 {
+		return uri[:at], uri[at:]
+	}
+	return uri, ""
 }
 
 // Canonical is the uri that WeChat signs where this one was meant: the path with its leading slash, the phone's calls by
@@ -146,15 +165,47 @@ const (
 // printable is a signed text for people: without keys, and not without end.
 func (q Question) printable(text []byte) string {
 	out := strings.ToValidUTF8(string(text), "\ufffd")
-	for _, secret := range []string{q.AppKey, q.OtherAppKey, q.SessionKey, q.AccessToken} {
-		if secret = strings.TrimSpace(secret); len(secret) >= 4 {
-			out = strings.ReplaceAll(out, secret, "[redacted]")
-		}
+	for _, secret := range q.secrets() {
+		out = strings.ReplaceAll(out, secret, "[redacted]")
 	}
 	if len(out) > printBytesMax {
 		out = strings.ToValidUTF8(out[:printBytesMax], "") + "..."
 	}
 	return out
+}
+
+const secretBytesMin = 4 // a shorter one is in too many words
+
+// secrets are the keys, and every value in the query of the uri: an access token stands there, and other people's may
+// have any name. The longest comes first, because it may contain another.
+func (q Question) secrets() []string {
+	all := []string{q.AppKey, q.OtherAppKey, q.SessionKey, q.AccessToken}
+	_, query := CutQuery(q.URI)
+	all = append(all, values(query)...)
+	if plain, err := url.PathUnescape(query); err == nil {
+		all = append(all, values(plain)...)
+	}
+	if u, err := url.Parse(q.URI); err == nil {
+		password, _ := u.User.Password()
+		all = append(all, password)
+	}
+	for _, secret := range all {
+		all = append(all, strings.TrimSpace(secret), url.QueryEscape(secret))
+	}
+	all = slices.DeleteFunc(all, func(s string) bool { return len(s) < secretBytesMin })
+	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	return all
+}
+
+// values are those of a=b&c=d. What has no name is a value, too, though it may end in the = of base64.
+func values(query string) (all []string) {
+	for _, pair := range strings.FieldsFunc(query, func(r rune) bool { return strings.ContainsRune("?&#;", r) }) {
+		if _, value, named := strings.Cut(pair, "="); named && strings.Trim(value, "=") != "" {
+			pair = value
+		}
+		all = append(all, pair)
+	}
+	return all
 }
 
 // obvious recognises values that are no signature of anything.

@@ -1,7 +1,9 @@
 package explain
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -230,6 +232,41 @@ func TestNoKeyIsPrinted(t *testing.T) {
 	for _, secret := range []string{"the-app-key", "the-other-key", "the-session-key", "the-token"} {
 		if strings.Contains(strings.ReplaceAll(string(raw), "\\u0026", "&"), secret) {
 			t.Errorf("%s is printed: %s", secret, raw)
+		}
+	}
+}
+
+// TestNoValueOfTheQueryIsPrinted: somebody gives the whole address that was called, in whatever form.
+func TestNoValueOfTheQueryIsPrinted(t *testing.T) {
+	t.Parallel()
+	const token, sig = "88_TOKEN-of+a/week==", "5f3c0000000000000000000000000000000000000000000000000000000000aa"
+	for _, c := range []struct{ uri, got, want string }{
+		// printf '%s' "$URI"'&{"env":0}' | openssl dgst -sha256 -hmac the-app-key, with the uri of the same line
+		{"/xpay/query_order?access_token=" + token, "58748706d036f08a69966b5db61a74f8247f73aa82d8792b6303fa6321361a7d", "query-in-uri"},
+		{"/xpay/query_order?access_token=" + token + "&pay_sig=" + sig, "190bd8908bad62de0ee6af77444962d2b78dd1b0d5a9c341246d13a6a459fa9c", "query-in-uri"},
+		{"/xpay/query_order&access_token=" + token, "ea60e9d672ff95ec08d802cc260fa8044db11368e90d670eae369563e56f5f6c", "other-uri"},
+		{"https://api.weixin.qq.com/xpay/query_order?access_token=" + token, "cabfa793eae284b8c0b2f633c4e99ec1fe32c0796589aa4736f29857070bf353", "query-in-uri"},
+		{"/xpay/query_order?" + token, "a7ccd498cac06cae67cf3f48cb8888a759cdcb2cf2d17309e5452fe09e7afe0e", "query-in-uri"},
+		{"/xpay/query_order%3Faccess_token%3D88_TOKEN-of%2Ba%2Fweek%3D%3D", "3f56b246d5b1a349e6667499660b228dd206fad37fe4c6bc58aec77048bbe872", "other-uri"},
+		{"/xpay/query_order?access_token=88_TOKEN%zz", "f537e6a2966ea7051513128d797a696d8c629151c2e576fa7385bda59c6dd577", "query-in-uri"},
+		{"/xpay/query_order?access_token=88_TOKEN-of%2ba", "2590ce0f7f80b701c34edfd8517a00aea323d6bdde1298cd1184d174e355dbc1", "query-in-uri"},
+		{"/xpay/query_order?my_own_password=" + token, "846b0d950d74515ce5fec44d9c150e5bc89484f9c107f5193cc4e34c66677299", "query-in-uri"},
+		{"https://somebody:88_TOKEN@api.weixin.qq.com/xpay/query_order", "65d3f0c2235c303b359aec78fee02e92fe9b9d3f8703ee7b90e85aa044f8a47f", "host-in-uri"},
+	} {
+		a := ask(t, Question{URI: c.uri, AppKey: "the-app-key", Body: []byte(`{"env":0}`), Got: c.got})
+		var raw bytes.Buffer
+		enc := json.NewEncoder(&raw)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(a); err != nil {
+			t.Fatal(err)
+		}
+		if len(a.Causes) == 0 || !slices.Equal(ids(a.Causes[0]), []string{c.want}) {
+			t.Errorf("%s: expected %s, got %s", c.uri, c.want, raw.String())
+		}
+		for _, secret := range []string{"88_TOKEN", "of+a/week", "of%2Ba", "5f3c", "88_token"} {
+			if strings.Contains(raw.String(), secret) || strings.Contains(fmt.Sprintf("%+v", a), secret) {
+				t.Errorf("%s: %s is printed: %s", c.uri, secret, raw.String())
+			}
 		}
 	}
 }

@@ -49,6 +49,7 @@ var mistakes = withIDs(map[string]Mistake{
 	"form":            row("the fields were signed as a=1&b=2", "按 a=1&b=2 的键值对形式签名", "sign the JSON body as it is sent; this is not WeChat Pay v2", "直接对发送的 JSON 包体签名，不是微信支付 v2 的规则", 9),
 	"url-encoded":     row("the body was URL-encoded before signing", "签名前对包体做了 URL 编码", "sign the bytes that are sent", "直接对发送的字节签名", 3),
 	"types":           row("a number was signed as text, or a text as number", "数字和字符串类型不一致", "write the documented types, once, and sign these bytes", "按文档类型写一次，并对这些字节签名", 3, 12),
+	"yuan":            row("a price was signed in yuan and sent in fen", "签名时价格单位是元，发送的单位是分", "write the price once, in fen, and sign the bytes that are sent", "价格只按分写一次，并对实际发送的字节签名", 3, 12),
 	"doubles":         row("whole numbers became 1.0 on the way (Gson reads a map's numbers as doubles)", "整数变成了 1.0（Gson 读成了 double）", "do not parse and write the body again", "不要把包体解析后再写回", 3),
 	"dropped":         row("empty fields were in one of the two bodies only (omitempty)", "空字段只出现在其中一份包体里（omitempty）", "serialize once, sign and send the same bytes", "只序列化一次，签名和发送同一份字节", 3),
 	"field":           row("a field was added or taken out between signing and sending", "签名之后增删了字段", "serialize once, sign and send the same bytes; leave platform out", "只序列化一次，签名和发送同一份字节；不要加 platform", 3, 12),
@@ -81,7 +82,7 @@ var mistakes = withIDs(map[string]Mistake{
 	"plain-hash":  row("a plain hash was used, without HMAC and key", "用了普通哈希，没有使用 HMAC 和密钥", "use HMAC-SHA256 with the key", "使用带密钥的 HMAC-SHA256", 9),
 	"key-joined":  row("key and text were joined and hashed, which is no HMAC", "把密钥和内容拼接后做哈希，不是 HMAC", "use HMAC-SHA256 with the key", "使用 HMAC-SHA256", 9),
 	"swapped":     row("key and text are swapped in the HMAC call", "HMAC 的密钥和内容传反了", "check the order of arguments with the documentation's sample: PHP hash_hmac(algo, data, key)", "核对参数顺序：PHP hash_hmac(algo, data, key)", 10),
-	"wechat-pay":  row("WeChat Pay v2's rule was used: sorted a=1&b=2 with &key= at the end", "用了微信支付 v2 的规则：排序的 a=1&b=2 再拼 &key=", "HMAC-SHA256 over the raw body", "对原始包体做 HMAC-SHA256", 9),
+	"wechat-pay":  row("WeChat Pay v2's rule was used: sorted a=1&b=2, with &key= at the end or in capitals", "用了微信支付 v2 的规则：排序的 a=1&b=2，末尾拼 &key= 或结果转大写", "HMAC-SHA256 over the raw body", "对原始包体做 HMAC-SHA256", 9),
 	"hashed-body": row("the body was hashed first, and the hash signed", "先对包体做了哈希，再对哈希签名", "sign the body itself", "直接对包体签名", 9),
 
 	"upper-case":  row("the value is in capitals", "结果是大写", "use lower-case hex", "使用小写十六进制", 9),

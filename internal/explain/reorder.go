@@ -44,8 +44,8 @@ func (s *search) signs(key, text []byte) bool {
 
 // known tells whether the ordinary contents have this text already.
 func (s *search) known(text []byte, t target) bool {
-	return slices.ContainsFunc(s.contents, func(w way[[]byte]) bool {
-		return string(text) == t.frames[0].is.before+string(w.is)
+	return slices.ContainsFunc(s.contents, func(w way[content]) bool {
+		return bytes.Equal(text, w.is.appendTo([]byte(t.frames[0].is.before)))
 	})
 }
 
@@ -67,7 +67,8 @@ func permute(fields []ordered.Field, n int, visit func() bool) bool {
 	return true
 }
 
-// wholes are rules of other APIs: sorted pairs with the key at the end, MD5 or HMAC, in capitals or not.
+// wholes are rules of other APIs: sorted pairs with the key at the end, MD5 or HMAC, in capitals or not, and the HMAC of
+// the pairs alone in capitals.
 func (s *search) wholes() (found []Cause) {
 	v, err := ordered.Parse(s.q.Body)
 	if err != nil {
@@ -81,21 +82,31 @@ func (s *search) wholes() (found []Cause) {
 			{"wechat-pay", "HMAC-SHA256", hmacOf(sha256.New)([]byte(key.is), text)},
 			{"wechat-pay", "SHA-256", plain(sha256.New)(nil, text)},
 		} {
-			if key.is != "" && s.reads(rule.is) {
+			if key.is != "" && s.reads(rule.is, "", "upper-case") {
 				cause := Cause{Of: key.of, Signed: s.q.printable([]byte(strings.TrimSuffix(string(text), key.is) + "[key]"))}
 				cause.add(rule.id, rule.detail)
 				found = append(found, cause)
 			}
 		}
 	}
-	return found
+	return append(found, s.pairsInCapitals(v)...)
 }
 
-// reads tells whether Got stands for these bytes, in small letters or capitals.
-func (s *search) reads(sum []byte) bool {
-	return slices.ContainsFunc(s.readings, func(r way[[]byte]) bool {
-		return (r.id == "" || r.id == "upper-case") && bytes.Equal(r.is, sum)
-	})
+// pairsInCapitals are three mistakes that are one habit: sorted pairs, no uri, capitals.
+func (s *search) pairsInCapitals(v ordered.Value) []Cause {
+	for _, text := range []string{pairs(v.Without(isEmpty), "&", true, false), pairs(v, "&", true, false)} {
+		if s.q.AppKey != "" && s.reads(hmacOf(sha256.New)([]byte(s.q.AppKey), []byte(text)), "upper-case") {
+			cause := Cause{Of: paySig, Signed: s.q.printable([]byte(text))}
+			cause.add("wechat-pay", "HMAC-SHA256 in capitals, without uri and key")
+			return []Cause{cause}
+		}
+	}
+	return nil
+}
+
+// reads tells whether Got stands for these bytes in one of these forms; "" is the right one.
+func (s *search) reads(sum []byte, forms ...string) bool {
+	return slices.ContainsFunc(s.readings, func(r way[[]byte]) bool { return slices.Contains(forms, r.id) && bytes.Equal(r.is, sum) })
 }
 
 func sortedFields(v ordered.Value, sorted bool) []ordered.Field {

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"hash/maphash"
 	"slices"
 )
 
@@ -19,14 +20,18 @@ type search struct {
 	q        Question
 	uri      string // the canonical one
 	readings []way[[]byte]
-	contents []way[[]byte]
+	contents []way[content]
 	edges    []way[func([]byte) []byte]
 	hashes   []way[hashing]
+	paired   int    // that many contents are tried with a second mistake
+	untried  int    // fields too many to be changed one at a time
+	signed   []byte // the text that is hashed, and the body in it: one of each for the whole search
+	body     []byte
 }
 
 func newSearch(q Question) *search {
 	s := &search{q: q, uri: canonical(q.URI), readings: readings(q.Got), hashes: hashes(), edges: edges()}
-	s.contents = contents(q.Body)
+	s.contents, s.paired, s.untried = contents(q.Body)
 	return s
 }
 
@@ -77,6 +82,9 @@ func (s *search) causes() []Cause {
 // try makes every signature with at most that many mistakes; compare keeps those with exactly as many.
 func (s *search) try(t target, most int) (found []Cause) {
 	parts := [...]int{len(t.keys), len(t.frames), len(s.contents), len(s.edges)}
+	if most > 1 {
+		parts[2] = s.paired
+	}
 	var c [len(parts)]int
 	var visit func(part, left int)
 	visit = func(part, left int) {
@@ -108,11 +116,13 @@ func (s *search) hash(t target, c choice, left int) (found []Cause) {
 	return found
 }
 
-// text is what gets signed.
+// text is what gets signed. The next call overwrites it.
 func (s *search) text(t target, c choice) []byte {
 	f := t.frames[c.frame].is
-	body := s.edges[c.edge].is(s.contents[c.content].is)
-	return slices.Concat([]byte(f.before), body, []byte(f.after))
+	s.body = s.contents[c.content].is.appendTo(s.body[:0])
+	s.signed = append(append(s.signed[:0], f.before...), s.edges[c.edge].is(s.body)...)
+	s.signed = append(s.signed, f.after...)
+	return s.signed
 }
 
 // compare hashes and looks whether Got reads so, with exactly `left` further mistakes in its encoding.
@@ -158,12 +168,18 @@ func matches(sum []byte, r way[[]byte]) bool {
 	return bytes.Equal(sum, r.is)
 }
 
-// distinct drops ways whose result an earlier one has already: they are the same bytes under another name.
-func distinct(ways []way[[]byte]) []way[[]byte] {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(ways, func(w way[[]byte]) bool {
-		was := seen[string(w.is)]
-		seen[string(w.is)] = true
+// distinct drops contents that an earlier one has already: they are the same bytes under another name. It remembers sums
+// of them, not the bytes.
+func distinct(ways []way[content]) []way[content] {
+	seen := map[uint64]bool{}
+	var h maphash.Hash
+	return slices.DeleteFunc(ways, func(w way[content]) bool {
+		h.Reset()
+		for _, part := range w.is {
+			h.Write(part)
+		}
+		was := seen[h.Sum64()]
+		seen[h.Sum64()] = true
 		return was
 	})
 }

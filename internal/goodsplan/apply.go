@@ -22,6 +22,8 @@ type WeChat interface {
 var (
 	// ErrDoubt: a price may be off by 100 and nobody said yes. Nothing was sent.
 	ErrDoubt = errors.New("a price looks wrong")
+	// ErrFirstPrice: a price is to be told to WeChat for the first time and nobody said yes. Nothing was sent.
+	ErrFirstPrice = errors.New("the first price of a product needs a yes")
 	// ErrExists: WeChat has the id already and does not say with which price.
 	ErrExists = errors.New("wechat has a product of this id already")
 )
@@ -31,7 +33,7 @@ type Work struct {
 	WeChat  WeChat
 	Book    *Book
 	Shop    *Shop
-	Yes     bool                                       // prices that look wrong are right
+	Yes     bool                                       // somebody looked at the first prices, and at those that look wrong
 	Picture func(id string) string                     // the picture, jpg or png, of a product that has none of its own: WeChat requires one
 	Poll    time.Duration                              // between two looks at a running task
 	Now     func() time.Time                           // the clock of the receipts
@@ -53,8 +55,12 @@ func Look(ctx context.Context, w WeChat) (Tasks, error) {
 // the receipts before it begins and after it has ended, so that a repetition goes on where it stood.
 func (w Work) Apply(ctx context.Context, steps []Step) error {
 	for _, s := range steps {
-		if s.Doubt != "" && !w.Yes {
+		switch {
+		case w.Yes:
+		case s.Doubt != "":
 			return fmt.Errorf("%s: %w: %s: correct goods.yaml, or repeat with --yes. %s：请更正 goods.yaml，或加 --yes 重试", s.ID, ErrDoubt, s.Doubt, s.DoubtZH)
+		case s.First:
+			return fmt.Errorf("%s: %w: %s: repeat with --yes if that is right. 首次上传价格，请核对单位，正确则加 --yes 重试", s.ID, ErrFirstPrice, InYuan(s.Price))
 		}
 	}
 	if err := w.idle(ctx); err != nil {
@@ -93,9 +99,6 @@ func (w Work) step(ctx context.Context, s Step) error {
 	}
 	if s.Do == Upload || s.Do == Publish {
 		return w.publish(ctx, s)
-	}
-	if s.receipt != w.Shop.Goods[s.ID] { // what the last tasks told besides
-		return w.keep(s.ID, s.receipt)
 	}
 	return nil
 }
@@ -145,7 +148,7 @@ func (w Work) uploaded(ctx context.Context, s Step) error {
 			return uploadEnd(s, item)
 		}
 		if task.Status != xpay.TaskRunning && task.Status != xpay.TaskNone {
-			return errors.New("the upload task ended without naming this product: look into MP 后台 → 虚拟支付 → 道具管理")
+			return errors.New("the upload task ended without naming this product: look into MP 后台 → 虚拟支付 → 道具管理. 上传任务已结束但不含该道具，请到后台查看")
 		}
 		if err := w.sleep(ctx); err != nil {
 			return err
@@ -158,9 +161,9 @@ func uploadEnd(s Step, item xpay.UploadedItem) error {
 	case item.Status == xpay.ItemExists:
 		return fmt.Errorf("%w, and does not say with which price: compare it in MP 后台 → 虚拟支付 → 道具管理 (change it there), then run goods apply --adopt %s. 微信已有该道具且不返回其价格：请在后台核对后执行 goods apply --adopt %s", ErrExists, s.ID, s.ID)
 	case item.Status != xpay.ItemDone:
-		return fmt.Errorf("the upload failed: %.200s", item.ErrMsg)
+		return fmt.Errorf("the upload failed: %.200s: correct goods.yaml, then apply again. 上传失败：请修改后重试", item.ErrMsg)
 	case item.Price != 0 && item.Price != s.Price:
-		return fmt.Errorf("WeChat shows a price of %d fen after the upload, expected %d: look into the console", item.Price, s.Price)
+		return fmt.Errorf("WeChat shows a price of %d fen after the upload, expected %d: look into the console. 上传后微信显示的价格不一致，请到后台查看", item.Price, s.Price)
 	}
 	return nil
 }
@@ -203,11 +206,11 @@ func (w Work) published(ctx context.Context, id string) error {
 			case item.Status == xpay.ItemDone, item.Status == xpay.ItemExists: // just now, or before
 				return nil
 			default:
-				return fmt.Errorf("the publishing failed: %.200s", item.ErrMsg)
+				return fmt.Errorf("the publishing failed: %.200s: apply again. 发布失败，请重试", item.ErrMsg)
 			}
 		}
 		if task.Status != xpay.TaskRunning && task.Status != xpay.TaskNone {
-			return errors.New("the publishing task ended without naming this product: look into MP 后台 → 虚拟支付 → 道具管理")
+			return errors.New("the publishing task ended without naming this product: look into MP 后台 → 虚拟支付 → 道具管理. 发布任务已结束但不含该道具，请到后台查看")
 		}
 		if err := w.sleep(ctx); err != nil {
 			return err
@@ -216,10 +219,13 @@ func (w Work) published(ctx context.Context, id string) error {
 }
 
 // Adopt notes that somebody compared a product with the console: WeChat has it uploaded and published as goods.yaml says.
-// A price that looks wrong needs a yes here, too.
+// A price that looks wrong needs a yes here, too. A receipt that says the same already, and from when, stays as it is.
 func (w Work) Adopt(s Step) error {
-	if doubt, _ := doubt(s.product, 0); doubt != "" && !w.Yes {
-		return fmt.Errorf("%s: %w: %s: correct goods.yaml, or repeat with --yes", s.ID, ErrDoubt, doubt)
+	if r := w.Shop.Goods[s.ID]; !r.Published.IsZero() && differs(s.product, r) == "" {
+		return nil
+	}
+	if doubt, zh := doubt(s.product, 0); doubt != "" && !w.Yes {
+		return fmt.Errorf("%s: %w: %s: correct goods.yaml, or repeat with --yes. %s：请更正 goods.yaml，或加 --yes 重试", s.ID, ErrDoubt, doubt, zh)
 	}
 	p, now := s.product, w.Now().UTC()
 	return w.keep(s.ID, Receipt{Name: p.Name, Price: p.Price, Remark: remark(p), Uploaded: now, Published: now, Adopted: true})
@@ -253,7 +259,7 @@ func (w Work) sleep(ctx context.Context) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return fmt.Errorf("WeChat's task did not end in time: run goods status later: %w", ctx.Err())
+		return fmt.Errorf("WeChat's task did not end in time: run goods status later, then goods apply again. 任务未按时结束，请稍后查看状态再重试: %w", ctx.Err())
 	case <-timer.C:
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/catalog"
@@ -29,7 +28,8 @@ const (
 type Step struct {
 	ID      string    `json:"id"`
 	Do      Action    `json:"do"`
-	Price   xpay.Fen  `json:"price"` // fen, from goods.yaml
+	Price   xpay.Fen  `json:"price"`                // fen, from goods.yaml
+	First   bool      `json:"firstPrice,omitempty"` // we never told WeChat a price of it, so that nothing can be compared; it needs a yes
 	Why     string    `json:"why"`
 	WhyZH   string    `json:"whyZh"`
 	Doubt   string    `json:"doubt,omitempty"` // why the price may be wrong; it needs a yes
@@ -37,14 +37,19 @@ type Step struct {
 	Ready   time.Time `json:"ready,omitzero"` // end of the cool-down
 
 	product catalog.Product
-	receipt Receipt // as the last tasks complete it
 }
+
+// NeedsYes tells whether somebody must look at the price before it is sent.
+func (s Step) NeedsYes() bool { return s.First || s.Doubt != "" }
+
+// InYuan shows fen both ways, so that a slip is seen: 600 fen = ¥6.00.
+func InYuan(f xpay.Fen) string { return fmt.Sprintf("%d fen = ¥%d.%02d", f, f/yuan, f%yuan) }
 
 // Picture is the product's own picture; "" when goods.yaml has none.
 func (s Step) Picture() string { return s.product.Picture }
 
 // Plan compares what is sold with the receipts and the last tasks. Products that are hidden are left alone. A receipt
-// whose outcome never came is settled by the task that names its product.
+// of an upload whose outcome never came is settled by the task that names its product.
 func Plan(products []catalog.Product, shop *Shop, last Tasks, now time.Time) []Step {
 	var steps []Step
 	for _, p := range products {
@@ -52,9 +57,10 @@ func Plan(products []catalog.Product, shop *Shop, last Tasks, now time.Time) []S
 			continue
 		}
 		r, known := last.settle(p, shop.Goods[p.ID], now)
-		s := Step{ID: p.ID, Price: p.Price, product: p, receipt: r}
+		s := Step{ID: p.ID, Price: p.Price, product: p}
 		s.decide(p, r, known, now)
 		if s.Do == Upload || s.Do == Publish {
+			s.First = shop.Goods[p.ID].Price == 0
 			s.Doubt, s.DoubtZH = doubt(p, told(shop.Goods[p.ID], last, p.ID))
 		}
 		steps = append(steps, s)
@@ -87,6 +93,9 @@ func (s *Step) decide(p catalog.Product, r Receipt, known bool, now time.Time) {
 		s.WhyZH = fmt.Sprintf("%s 与上次上传的不同", field)
 	case r.Published.IsZero():
 		s.Do, s.Why, s.WhyZH = Publish, "it is uploaded and not published", "已上传，尚未发布"
+	case r.Adopted: // published at a time that nobody noted, most likely long ago: there is no end to count to
+		s.Do, s.Why = Keep, "adopted as it is in goods.yaml; if it was published in the console within half an hour, WeChat may still answer -15014"
+		s.WhyZH = "已采用：与 goods.yaml 一致；若半小时内才在后台发布，微信可能仍返回 -15014"
 	case now.Before(r.Published.Add(CoolDown)):
 		s.Do, s.Ready = Wait, r.Published.Add(CoolDown).UTC()
 		s.Why, s.WhyZH = "published; until the cool-down ends WeChat may answer -15014", "已发布；冷却期内微信可能返回 -15014"
@@ -117,18 +126,14 @@ type Tasks struct {
 	Publish xpay.PublishTask
 }
 
-// settle completes a receipt by the last tasks: what was started and not seen to end, and what somebody else uploaded.
+// settle completes a receipt by the last upload: one that was not seen to end, or somebody else's. A publish task names no
+// price, so that one that has ended may be of an older price: a publication of unknown outcome is repeated instead.
 func (t Tasks) settle(p catalog.Product, r Receipt, now time.Time) (_ Receipt, known bool) {
 	known = !r.UploadStarted.IsZero() || !r.Uploaded.IsZero()
 	for _, item := range t.Upload.Items {
 		if item.ID == p.ID && item.Status == xpay.ItemDone && r.Uploaded.IsZero() {
 			r = Receipt{Name: item.Name, Price: item.Price, Remark: item.Remark, Uploaded: now.UTC(), PublishStarted: r.PublishStarted}
 			known = true
-		}
-	}
-	for _, item := range t.Publish.Items {
-		if item.ID == p.ID && item.Status == xpay.ItemDone && !r.PublishStarted.IsZero() && r.Published.IsZero() {
-			r.Published = r.PublishStarted
 		}
 	}
 	return r, known
@@ -172,26 +177,6 @@ func doubt(p catalog.Product, before xpay.Fen) (en, zh string) {
 			fmt.Sprintf("%d 分即每件 %d.%02d 元：单位确定是分吗？", price, price/yuan, price%yuan)
 	}
 	return "", ""
-}
-
-// namesYuan reports whether the product's own words give its number of fen as yuan.
-func namesYuan(p catalog.Product) bool {
-	words := strings.ReplaceAll(p.Name+" "+p.Remark, " ", "")
-	for _, form := range []string{"%d元", "¥%d", "￥%d"} {
-		if said := fmt.Sprintf(form, p.Price); strings.Contains(words, said) && !strings.ContainsAny(afterNumber(words, said), ".0123456789") {
-			return true
-		}
-	}
-	return false
-}
-
-// afterNumber is the character that follows what was said, so that ¥198 is not found in ¥1980.
-func afterNumber(words, said string) string {
-	_, rest, _ := strings.Cut(words, said)
-	if rest == "" || strings.HasSuffix(said, "元") {
-		return ""
-	}
-	return rest[:1]
 }
 
 // hundredfold allows for rounding: 18.50 yuan written as 18 or as 19.

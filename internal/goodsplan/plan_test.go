@@ -44,11 +44,38 @@ func TestAPriceThatTheNameGivesInYuanIsDoubted(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{
 		"年卡 198 元": true, "年卡198元": true, "年卡 ¥198": true, "￥198 年卡": true,
-		"年卡 1198 元": true, // contains it: a person looks once too often
-		"年卡 ¥1980":  false, "年卡 ¥198.50": false, "198 颗宝石": false, "年卡": false,
+		"年卡１９８元": true, "年卡 198.00 元": true, "198块": true, "RMB198": true, "rmb 198": true, "198RMB": true, "198 Yuan": true, "CNY 198": true,
+		"原价 ¥298，现价 ¥198": true, "满298，198元购": true, "¥1980 送 ¥198": true, "198元宝箱只要198元": true,
+		"立省1198元大礼包": false, "年卡 1198 元": false, "年卡 1,198 元": false, "年卡１，１９８元": true, // or 1 and 198: a person looks once too often
+		"年卡 ¥1980": false, "年卡 ¥198.50": false, "1.98元": false, "98.198元": false, "198 颗宝石": false, "198 ¥1.98": false, "198元宝": false, "年卡": false,
 	} {
 		if en, zh := doubt(catalog.Product{Name: name, Price: 198}, 0); (en != "") != want || (zh != "") != want {
 			t.Errorf("%s: %q", name, en)
+		}
+	}
+}
+
+func TestANumberOfYuanIsComparedAsAWhole(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		price xpay.Fen
+		want  bool
+	}{
+		{"年卡 1,198 元", 1198, true}, {"年卡 ¥1,198.00", 1198, true}, {"立省1198元大礼包", 1198, true},
+		{"首充6元，续费 600 元", 600, true}, {"年卡 198 元", 19800, false}, {"年卡 198.50 元", 19850, false}, {"99999999999999999999元", 198, false},
+	} {
+		if en, _ := doubt(catalog.Product{Name: "a", Remark: c.name, Price: c.price}, 0); (en != "") != c.want {
+			t.Errorf("%s for %d fen: %q", c.name, c.price, en)
+		}
+	}
+}
+
+func TestFenAreShownInYuanToo(t *testing.T) {
+	t.Parallel()
+	for fen, want := range map[xpay.Fen]string{600: "600 fen = ¥6.00", 5: "5 fen = ¥0.05", 123456: "123456 fen = ¥1234.56"} {
+		if got := InYuan(fen); got != want {
+			t.Errorf("%s, expected %s", got, want)
 		}
 	}
 }
@@ -84,7 +111,7 @@ func TestThePlanFollowsTheReceiptAndTheLastTasks(t *testing.T) {
 		{"the name is another", at(func(r *Receipt) { r.Name = "年度会员" }), Tasks{}, Upload},
 		{"the price is another", at(func(r *Receipt) { r.Price = 1700 }), Tasks{}, Upload},
 		{"our publishing was not seen to end", at(func(r *Receipt) { r.PublishStarted = now }), Tasks{}, Publish},
-		{"the last task shows that too", at(func(r *Receipt) { r.PublishStarted = now }), published, Wait},
+		{"a task that may be an older one shows that it did", at(func(r *Receipt) { r.PublishStarted = now }), published, Publish},
 		{"published before we began to", &told, published, Publish},
 		{"published 29 minutes ago", at(func(r *Receipt) { r.Published = now.Add(-29 * time.Minute) }), Tasks{}, Wait},
 		{"published half an hour ago", at(func(r *Receipt) { r.Published = now.Add(-30 * time.Minute) }), Tasks{}, Keep},

@@ -64,7 +64,7 @@ func Open(path string) (*Book, error) {
 		err = fmt.Errorf("version %d, this program reads %d", f.Version, bookVersion)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the receipts in %s cannot be read (%w): mend the file, or move it away and adopt the goods again", path, err)
+		return nil, fmt.Errorf("the receipts in %s cannot be read (%w): mend the file, or move it away and adopt the goods again. 回执文件无法读取：请修复，或移走后重新 --adopt", path, err)
 	}
 	return &Book{path: path, shops: f.Shops}, nil
 }
@@ -73,14 +73,14 @@ func Open(path string) (*Book, error) {
 // file as a whole, from what it read.
 func Lock(path string) (unlock func() error, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("the receipts cannot be kept: %w", err)
+		return nil, fmt.Errorf("the receipts cannot be kept: %w. 回执无法保存", err)
 	}
 	file, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("the receipts cannot be kept: %w", err)
+		return nil, fmt.Errorf("the receipts cannot be kept: %w. 回执无法保存", err)
 	}
 	if err := exclusive(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("another xpay goods works with %s: wait until it has ended", path), file.Close())
+		return nil, errors.Join(fmt.Errorf("another xpay goods works with %s: wait until it has ended. 另一个 xpay goods 正在运行，请等待", path), file.Close())
 	}
 	return file.Close, nil
 }
@@ -108,11 +108,11 @@ func (b *Book) Save() error {
 	}
 	dir := filepath.Dir(b.path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("the receipts cannot be kept: %w", err)
+		return fmt.Errorf("the receipts cannot be kept: %w. 回执无法保存", err)
 	}
 	f, err := os.CreateTemp(dir, ".goods-receipts-*")
 	if err != nil {
-		return fmt.Errorf("the receipts cannot be kept: %w", err)
+		return fmt.Errorf("the receipts cannot be kept: %w. 回执无法保存", err)
 	}
 	_, err = f.Write(append(raw, '\n'))
 	err = errors.Join(err, f.Sync(), f.Close())
@@ -120,7 +120,7 @@ func (b *Book) Save() error {
 		err = os.Rename(f.Name(), b.path)
 	}
 	if err != nil {
-		return fmt.Errorf("the receipts cannot be kept: %w", errors.Join(err, os.Remove(f.Name())))
+		return fmt.Errorf("the receipts cannot be kept: %w. 回执无法保存", errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package ordered
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 )
 
@@ -34,6 +35,31 @@ func TestTheSameValueIsWrittenAsDifferentLanguagesDo(t *testing.T) {
 	} {
 		if got := c.style.Write(mustParse(t, text)); string(got) != c.want {
 			t.Errorf("%s wrote\n%s, expected\n%s", name, got, c.want)
+		}
+	}
+}
+
+func TestFieldsSaysWhereEachFieldStands(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		style Style
+		want  []string // name with value, and value
+	}{
+		{Style{}, []string{`"b":[1,2]`, `[1,2]`, `"a":"中"`, `"中"`}},
+		{Style{Spaced: true, ASCII: true, Sorted: true}, []string{`"a": "\u4e2d"`, `"\u4e2d"`, `"b": [1, 2]`, `[1, 2]`}},
+		{Style{Indent: "  "}, []string{`"b": [` + "\n    1,\n    2\n  ]", "[\n    1,\n    2\n  ]", `"a": "中"`, `"中"`}},
+	} {
+		v := mustParse(t, `{"b":[1,2],"a":"中"}`)
+		text, fields := c.style.Fields(v)
+		if !bytes.Equal(text, c.style.Write(v)) {
+			t.Errorf("%s is not what Write gives", text)
+		}
+		var got []string
+		for _, f := range fields {
+			got = append(got, string(text[f.Start:f.End]), string(text[f.ValueStart:f.End]))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%q, expected %q", got, c.want)
 		}
 	}
 }

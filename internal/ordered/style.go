@@ -26,6 +26,20 @@ func (s Style) Write(v Value) []byte {
 	return []byte(b.String())
 }
 
+// Placed is a field with the offsets of its text: of its name, of its value, and behind both.
+type Placed struct {
+	Field
+	Start, ValueStart, End int
+}
+
+// Fields writes an Object and says where each of its own fields stands, in the order written, so that one of them can be
+// changed without writing all the others again.
+func (s Style) Fields(v Value) (text []byte, fields []Placed) {
+	var b strings.Builder
+	s.object(&b, v.Fields, 0, func(p Placed) { fields = append(fields, p) })
+	return []byte(b.String()), fields
+}
+
 func (s Style) value(b *strings.Builder, v Value, depth int) {
 	switch v.Kind {
 	case String:
@@ -33,19 +47,27 @@ func (s Style) value(b *strings.Builder, v Value, depth int) {
 	case Array:
 		s.list(b, '[', ']', len(v.Items), depth, func(i int) { s.value(b, v.Items[i], depth+1) })
 	case Object:
-		fields := v.Fields
-		if s.Sorted {
-			fields = slices.Clone(fields)
-			slices.SortStableFunc(fields, func(x, y Field) int { return cmp.Compare(x.Name, y.Name) })
-		}
-		s.list(b, '{', '}', len(fields), depth, func(i int) {
-			s.text(b, fields[i].Name)
-			b.WriteString(s.colon())
-			s.value(b, fields[i].Value, depth+1)
-		})
+		s.object(b, v.Fields, depth, func(Placed) {})
 	case Null, Bool, Number:
 		b.WriteString(v.Text)
 	}
+}
+
+// object writes fields and tells where each of them stands.
+func (s Style) object(b *strings.Builder, fields []Field, depth int, tell func(Placed)) {
+	if s.Sorted {
+		fields = slices.Clone(fields)
+		slices.SortStableFunc(fields, func(x, y Field) int { return cmp.Compare(x.Name, y.Name) })
+	}
+	s.list(b, '{', '}', len(fields), depth, func(i int) {
+		p := Placed{Field: fields[i], Start: b.Len()}
+		s.text(b, p.Name)
+		b.WriteString(s.colon())
+		p.ValueStart = b.Len()
+		s.value(b, p.Value, depth+1)
+		p.End = b.Len()
+		tell(p)
+	})
 }
 
 func (s Style) colon() string {

@@ -279,13 +279,20 @@ func TestTheAccessTokenIsSharedSealedAndForgivesWhatItCannotOpen(t *testing.T) {
 		t.Fatalf("none yet: %v", err)
 	}
 	want := miniprogram.CachedToken{Value: "the-token", Expires: now.Add(2 * time.Hour), ForcedToday: 3, Day: "2026-03-01"}
-	for range 2 { // the second save replaces the first
-		if err := a.SaveToken(ctx, want); err != nil {
-			t.Fatal(err)
+	var err error
+	for version := range int64(2) { // the second save replaces the first
+		if want.Version, err = a.SaveToken(ctx, want); err != nil || want.Version != version+1 {
+			t.Fatal(want.Version, err)
+		}
+	}
+	for _, stale := range []int64{0, 1, 3} {
+		other := miniprogram.CachedToken{Value: "stale", Expires: want.Expires, Version: stale}
+		if _, err := a.SaveToken(ctx, other); !errors.Is(err, miniprogram.ErrTokenRace) {
+			t.Errorf("a save over version %d: %v", stale, err)
 		}
 	}
 	got, err := a.LoadToken(ctx)
-	if err != nil || got.Value != want.Value || !got.Expires.Equal(want.Expires) || got.ForcedToday != 3 || got.Day != want.Day {
+	if err != nil || got.Version != 2 || got.Value != want.Value || !got.Expires.Equal(want.Expires) || got.ForcedToday != 3 || got.Day != want.Day {
 		t.Errorf("loaded another token: %v", err)
 	}
 	doc, err := s.Store.Get(ctx, a.id())
@@ -293,8 +300,8 @@ func TestTheAccessTokenIsSharedSealedAndForgivesWhatItCannotOpen(t *testing.T) {
 		t.Errorf("it lies open: %v", err)
 	}
 	other := AccessTokens{AppID: "wx1", Store: s.Store, Seal: sealer(t, key('z'))}
-	if got, err := other.LoadToken(ctx); err != nil || got.Value != "" {
-		t.Errorf("with another key: %v", err)
+	if got, err := other.LoadToken(ctx); err != nil || got != (miniprogram.CachedToken{Version: 2}) {
+		t.Errorf("with another key: version %d, %v", got.Version, err)
 	}
 }
 

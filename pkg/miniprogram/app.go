@@ -21,11 +21,11 @@ const (
 
 // App is a mini-program as its server knows it. Its fields are set once; after that it is safe for concurrent use.
 type App struct {
-	ID      string // AppID, wx...
-	Secret  Secret // AppSecret
-	HTTP    *http.Client
+	ID      string           // AppID, wx...
+	Secret  Secret           // AppSecret
+	HTTP    *http.Client     // nil: http.Client; where it has no Timeout that of a request is 5 s, whatever the context says
 	BaseURL string           // "": https://api.weixin.qq.com
-	Now     func() time.Time // nil: time.Now; only Token.Expires depends on it
+	Now     func() time.Time // nil: time.Now; for Token.Expires and the minute of SessionKeys
 	Refused func(*Error)     // is told of every answer with an errcode other than 0; nil: nobody is
 }
 
@@ -44,9 +44,10 @@ func (a *App) ready() error {
 }
 
 // get and post answer with the body of an HTTP 200 whose errcode is 0 or absent.
-func (a *App) get(ctx context.Context, api, path string, q url.Values, reply any) error {
+// WeChat may echo what it was told: secrets are kept out of the error, and so is the AppSecret.
+func (a *App) get(ctx context.Context, api, path string, q url.Values, reply any, secrets ...string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base()+path+"?"+q.Encode(), nil)
-	return a.do(api, req, err, reply)
+	return a.do(api, req, err, reply, secrets...)
 }
 
 func (a *App) post(ctx context.Context, api, path string, body []byte, reply any) error {
@@ -64,7 +65,7 @@ func (a *App) base() string {
 	return strings.TrimSuffix(a.BaseURL, "/")
 }
 
-func (a *App) do(api string, req *http.Request, err error, reply any) error {
+func (a *App) do(api string, req *http.Request, err error, reply any, secrets ...string) error {
 	if err != nil {
 		return fmt.Errorf("%s: base URL is not usable: set it like %s", api, defaultBaseURL)
 	}
@@ -80,10 +81,10 @@ func (a *App) do(api string, req *http.Request, err error, reply any) error {
 	if err != nil {
 		return noAnswer(api, "the answer broke off", err)
 	}
-	return a.read(api, body, reply)
+	return a.read(api, body, reply, secrets...)
 }
 
-func (a *App) read(api string, body []byte, reply any) error {
+func (a *App) read(api string, body []byte, reply any, secrets ...string) error {
 	if len(body) > answerBytesMax {
 		return noAnswer(api, "the answer is larger than 64 KiB", nil)
 	}
@@ -95,7 +96,7 @@ func (a *App) read(api string, body []byte, reply any) error {
 		return noAnswer(api, "the answer is not the expected JSON", nil)
 	}
 	if status.Code != 0 {
-		refusal := newError(api, status.Code, status.Message, string(a.Secret))
+		refusal := newError(api, status.Code, status.Message, append(secrets, string(a.Secret))...)
 		if a.Refused != nil {
 			a.Refused(refusal)
 		}
@@ -107,11 +108,15 @@ func (a *App) read(api string, body []byte, reply any) error {
 	return nil
 }
 
-// httpClient does not follow redirects: they would carry the AppSecret to another address.
+// httpClient does not follow redirects: they would carry the AppSecret to another address. It always has a timeout, because
+// everybody waits for one caller's fetch of a token, whose context may end in an hour or never.
 func (a *App) httpClient() *http.Client {
-	h := http.Client{Timeout: defaultTimeout}
+	var h http.Client
 	if a.HTTP != nil {
 		h = *a.HTTP
+	}
+	if h.Timeout == 0 {
+		h.Timeout = defaultTimeout
 	}
 	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &h
@@ -124,7 +129,7 @@ func transportReason(err error) string {
 		err = withURL.Err
 	}
 	if text := err.Error(); !strings.Contains(text, "?") && !strings.Contains(text, "secret") {
-		return clean(text, "")
+		return clean(text)
 	}
 	return "the transport failed"
 }

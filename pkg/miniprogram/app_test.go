@@ -70,6 +70,34 @@ func TestLoginErrorsHaveTheirSentinels(t *testing.T) {
 	}
 }
 
+func TestARidIsAWordOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for errmsg, want := range map[string][2]string{
+		"invalid code, rid: 6a-1-2": {"invalid code,", "6a-1-2"}, "grid: unknown": {"grid: unknown", ""}, "rid:1": {"", "1"},
+	} {
+		if e := newError("code2Session", -1, errmsg); e.Message != want[0] || e.RID != want[1] {
+			t.Errorf("%s: %q, %q", errmsg, e.Message, e.RID)
+		}
+	}
+}
+
+func TestEveryCallHasADeadline(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		http *http.Client
+		want time.Duration
+	}{
+		"no HTTP":                {nil, 5 * time.Second},
+		"HTTP without a timeout": {&http.Client{}, 5 * time.Second},
+		"HTTP has a timeout":     {&http.Client{Timeout: time.Second}, time.Second},
+	} {
+		a := App{HTTP: row.http}
+		if got := a.httpClient().Timeout; got != row.want {
+			t.Errorf("%s: %v, want %v", name, got, row.want)
+		}
+	}
+}
+
 func TestImpossibleCodesAreNotSent(t *testing.T) {
 	t.Parallel()
 	app := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("sent") })

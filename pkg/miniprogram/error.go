@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -48,15 +49,25 @@ var kinds = map[int]struct {
 	41002: {ErrConfig, "the AppID is missing: set it"},
 }
 
-func newError(api string, code int, message, secret string) *Error {
-	message, rid, _ := strings.Cut(message, "rid:")
-	return &Error{Code: code, API: api, Message: clean(message, secret), RID: clean(rid, secret)}
+// ridForm is where errmsg ends in a rid. It is a word of its own: "grid:" holds none.
+var ridForm = regexp.MustCompile(`(?s)^(.*)\brid:\s*(\S*)`)
+
+func newError(api string, code int, message string, secrets ...string) *Error {
+	rid := ""
+	if parts := ridForm.FindStringSubmatch(message); parts != nil {
+		message, rid = parts[1], parts[2]
+	}
+	return &Error{Code: code, API: api, Message: clean(message, secrets...), RID: clean(rid, secrets...)}
 }
 
-// clean makes one line of at most 200 characters without the secret.
-func clean(s, secret string) string {
-	if secret != "" {
-		s = strings.ReplaceAll(s, secret, redacted)
+const secretBytesMin = 4 // shorter ones are no secrets, and cutting them would garble the message
+
+// clean makes one line of at most 200 characters without the secrets.
+func clean(s string, secrets ...string) string {
+	for _, secret := range secrets {
+		if len(secret) >= secretBytesMin {
+			s = strings.ReplaceAll(s, secret, redacted)
+		}
 	}
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }), " ")
 	if runes := []rune(s); len(runes) > 200 {

@@ -4,13 +4,14 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 )
 
 // Message is a push that passed. Body and OpenID are personal data: a Message prints without them.
 type Message struct {
 	Body      []byte // the plain event, XML or JSON
-	Event     string // its Event field; "" for messages that are no events
+	Event     string // its Event field without space around it; "" for messages that are no events
 	Format    Format // of Body, and so of the answer
 	Encrypted bool   // false: the body is not covered by any signature, so confirm what it says (spec 3.6)
 	Time      time.Time
@@ -116,6 +117,6 @@ func (p *Push) fill(m *Message, q url.Values, signedAt time.Time) error {
 		*m = Message{}
 		return err
 	}
-	m.Event, m.Format, m.Time, m.OpenID = event, formatOf(m.Body), signedAt, q.Get("openid")
+	m.Event, m.Format, m.Time, m.OpenID = strings.TrimSpace(event), formatOf(m.Body), signedAt, q.Get("openid")
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -30,6 +31,21 @@ func TestFieldsAreFoundAsTheDecodersFindThem(t *testing.T) {
 		}
 		if quick, found := quickXML([]byte(c.msg), "Event"); found && quick != c.want {
 			t.Errorf("%s: quickly %q", c.msg, quick)
+		}
+	}
+}
+
+// find gives a text as it is; the name of an event is taken without the space that pretty-printing puts around it.
+func TestSpaceAroundTheNameMakesNoOtherEvent(t *testing.T) {
+	t.Parallel()
+	p := newPush(t, PushConfig{AppID: "wx1", Tokens: []string{"token"}, MaxAge: -1})
+	q := url.Values{"signature": {"bf37e74fc61ce5974ce58c68e55130b79b2578b9"}, "timestamp": {"1700000000"}, "nonce": {"nonce"}} // V12
+	for _, body := range []string{
+		"<xml>\n <Event>\n  <![CDATA[xpay_goods_deliver_notify]]>\n </Event>\n</xml>", `{"Event":" xpay_goods_deliver_notify\n"}`,
+	} {
+		m, err := p.Open(q, []byte(body))
+		if err != nil || m.Event != "xpay_goods_deliver_notify" || string(m.Body) != body {
+			t.Errorf("%s: %q, %v", body, m.Event, err)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (a *App) Code2Session(ctx context.Context, code string) (Session, error) {
 		UnionID    string `json:"unionid"`
 	}
 	q := url.Values{"appid": {a.ID}, "secret": {string(a.Secret)}, "js_code": {code}, "grant_type": {"authorization_code"}}
-	if err := a.get(ctx, "code2Session", "/sns/jscode2session", q, &reply); err != nil {
+	if err := a.get(ctx, "code2Session", "/sns/jscode2session", q, &reply, code); err != nil {
 		return Session{}, err
 	}
 	if reply.OpenID == "" || reply.SessionKey == "" {

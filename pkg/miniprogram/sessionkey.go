@@ -12,8 +12,6 @@ import (
 	"time"
 )
 
-const resetsPerMinute = 60_000 // of one mini-program, spec 8.3
-
 // SessionKeys asks WeChat about session keys. It keeps the published limit of resets by itself, as far as this process
 // knows. Its exported fields are set once; after that it is safe for concurrent use.
 type SessionKeys struct {
@@ -21,29 +19,35 @@ type SessionKeys struct {
 	Tokens *Tokens
 
 	mu     sync.Mutex
-	minute time.Time // the one that resets counts
-	resets int
+	resets quota // of a minute
 }
 
 // Check asks whether the session's key is still the valid one; ErrSessionKey says that it is not, and that wx.login
 // helps. Spec 8.2.
 func (k *SessionKeys) Check(ctx context.Context, s Session) error {
-	var reply struct{}
-	return k.ask(ctx, "checkSessionKey", "/wxa/checksession", s, &reply)
+	var reply struct {
+		Code *int `json:"errcode"`
+	}
+	if err := k.ask(ctx, "checkSessionKey", "/wxa/checksession", s, &reply); err != nil {
+		return err
+	}
+	if reply.Code == nil { // it may come from a proxy in between
+		return noAnswer("checkSessionKey", "the answer has no errcode", nil)
+	}
+	return nil
 }
+
+const resetPath = "/wxa/resetusersessionkey"
 
 // Reset lets WeChat replace the session's key, and returns the session with the new one, which ends when the old one
 // would have. The old key is dead at once: after ErrNoAnswer it may be, and only wx.login helps. WeChat asks not to
 // reset one user's key often; beyond 60 000 resets a minute the error is ErrBusy without asking. Spec 8.3.
 func (k *SessionKeys) Reset(ctx context.Context, s Session) (Session, error) {
-	if !k.mayReset() {
-		return s, fmt.Errorf("resetUserSessionKey: %w: %d keys were reset within a minute: wait", ErrBusy, resetsPerMinute)
-	}
 	var reply struct {
 		OpenID     string `json:"openid"`
 		SessionKey string `json:"session_key"`
 	}
-	if err := k.ask(ctx, "resetUserSessionKey", "/wxa/resetusersessionkey", s, &reply); err != nil {
+	if err := k.ask(ctx, "resetUserSessionKey", resetPath, s, &reply); err != nil {
 		return s, err
 	}
 	if reply.SessionKey == "" || reply.OpenID != s.OpenID {
@@ -63,14 +67,22 @@ func (k *SessionKeys) ask(ctx context.Context, api, path string, s Session, repl
 	if err != nil {
 		return fmt.Errorf("%s: %w", api, err)
 	}
-	err = k.App.get(ctx, api, path, keyQuery(token, s), reply)
+	err = k.send(ctx, api, path, token, s, reply)
 	if !rejectsToken(err) {
 		return err
 	}
 	if token, err = k.Tokens.RefreshAccessToken(ctx, token); err != nil {
 		return fmt.Errorf("%s: %w", api, err)
 	}
-	return k.App.get(ctx, api, path, keyQuery(token, s), reply)
+	return k.send(ctx, api, path, token, s, reply)
+}
+
+// send counts every reset, also that of a repetition.
+func (k *SessionKeys) send(ctx context.Context, api, path, token string, s Session, reply any) error {
+	if path == resetPath && !k.mayReset() {
+		return fmt.Errorf("%s: %w: %d keys were reset within a minute: wait", api, ErrBusy, resetsPerMinute)
+	}
+	return k.App.get(ctx, api, path, keyQuery(token, s), reply, token, s.OpenID, s.SessionKey)
 }
 
 func keyQuery(token string, s Session) url.Values {
@@ -90,12 +102,5 @@ func rejectsToken(err error) bool {
 func (k *SessionKeys) mayReset() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if now := k.App.now(); now.Sub(k.minute) >= time.Minute || now.Before(k.minute) {
-		k.minute, k.resets = now, 0
-	}
-	if k.resets >= resetsPerMinute {
-		return false
-	}
-	k.resets++
-	return true
+	return k.resets.take(k.App.now(), time.Minute, resetsPerMinute)
 }

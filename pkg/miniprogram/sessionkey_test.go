@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 )
 
 // The session of vector C1: its key signs the empty text.
@@ -91,25 +90,5 @@ func TestAResetReturnsTheNewKey(t *testing.T) {
 		if got, err := k.Reset(t.Context(), c1); !errors.Is(err, ErrNoAnswer) || got != c1 {
 			t.Errorf("%s: %v", answer, err)
 		}
-	}
-}
-
-func TestResetsBeyondTheLimitAreNotSent(t *testing.T) {
-	t.Parallel()
-	k, asked := keys(t, `{"errcode":0,"openid":"oUserOpenId","session_key":"bmV3"}`)
-	now := time.Unix(1785600000, 0)
-	k.App.Now = func() time.Time { return now }
-	k.minute, k.resets = now.Add(-59*time.Second), 59_999
-	for i, want := range []error{nil, ErrBusy, ErrBusy} {
-		if _, err := k.Reset(t.Context(), c1); !errors.Is(err, want) {
-			t.Errorf("reset %d: %v", i, err)
-		}
-	}
-	if len(*asked) != 1 {
-		t.Errorf("%d were sent", len(*asked))
-	}
-	now = now.Add(time.Second)
-	if _, err := k.Reset(t.Context(), c1); err != nil {
-		t.Errorf("in the next minute: %v", err)
 	}
 }

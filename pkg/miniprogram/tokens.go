@@ -2,6 +2,7 @@ package miniprogram
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,7 +13,14 @@ const (
 	renewBefore = 5 * time.Minute  // from then on stable_token gives the next one, spec 8.4
 	forceGap    = 30 * time.Second // forced sooner, WeChat ignores it
 	forceDaily  = 20               // per China day
+	fetchPause  = 3 * time.Second  // after a fetch that failed or gave the rejected token again
 )
+
+// china is where WeChat counts days: UTC+8 all year.
+var china = time.FixedZone("UTC+8", 8*60*60)
+
+// ErrTokenRace: the cache holds another token than the one that was loaded, so it kept that.
+var ErrTokenRace = errors.New("another process saved an access token first")
 
 // CachedToken is what a TokenCache keeps: the token and when it was last forced. It prints as [redacted], but it
 // marshals to JSON with its value, so a cache must seal it.
@@ -22,6 +30,7 @@ type CachedToken struct {
 	ForcedAt    time.Time
 	ForcedToday int    // forced refreshes on Day
 	Day         string // 2006-01-02 in China
+	Version     int64  `json:"-"` // of what the cache held when it was loaded; 0: nothing
 }
 
 func (t CachedToken) String() string             { return "cached token " + redacted }
@@ -29,21 +38,31 @@ func (t CachedToken) GoString() string           { return t.String() }
 func (t CachedToken) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 func (t CachedToken) LogValue() slog.Value       { return slog.StringValue(t.String()) }
 
-// TokenCache shares a token between processes and restarts. LoadToken gives the zero CachedToken when there is
-// none. A cache that fails costs a call to WeChat and nothing else.
+// TokenCache shares a token between processes and restarts. A cache that fails costs a call to WeChat and nothing else.
 type TokenCache interface {
+	// LoadToken gives the token with its Version, which each save changes; the zero CachedToken when there is none.
 	LoadToken(ctx context.Context) (CachedToken, error)
-	SaveToken(ctx context.Context, t CachedToken) error
+	// SaveToken replaces the token whose Version is t.Version and gives the Version that it has now. If the cache holds
+	// another Version, it changes nothing and the error is ErrTokenRace.
+	SaveToken(ctx context.Context, t CachedToken) (version int64, err error)
 }
 
 // Tokens hands out access tokens: from memory, else from the cache, else from WeChat. Concurrent callers wait for
-// one fetch, each no longer than its own context. It has the methods of an xpay.TokenSource.
+// one fetch, each no longer than its own context. It keeps the limits of stable_token (spec 8.4) by itself: those of
+// forcing in all processes that share the cache, 10 000 calls a minute and 500 000 a day in this one. A fetch that failed is
+// not repeated for 3 seconds, after 45011 for a minute, after 45009 until the next day in China (or until a restart, once the
+// quota was cleared): its error is given again. It has the methods of an xpay.TokenSource.
 type Tokens struct {
 	app   *App
 	cache TokenCache
 	now   func() time.Time
-	turn  chan struct{} // holds one token; who has taken it owns held
+	turn  chan struct{} // holds one token; who has taken it owns what follows
 	held  *CachedToken  // behind a pointer, so that no verb of fmt reaches it through another struct
+
+	minute, day quota
+
+	failed error // of the last fetch; given again until resume
+	resume time.Time
 }
 
 func (t *Tokens) String() string             { return "access tokens " + redacted }
@@ -71,11 +90,11 @@ func (t *Tokens) AccessToken(ctx context.Context) (string, error) {
 	if t.left(*t.held) >= renewBefore {
 		return t.held.Value, nil
 	}
-	t.load(ctx)
+	t.load(ctx, "")
 	if t.left(*t.held) >= renewBefore {
 		return t.held.Value, nil
 	}
-	if err := t.fetch(ctx, false); err != nil && t.left(*t.held) <= 0 {
+	if err := t.fetch(ctx, "", false); err != nil && t.left(*t.held) <= 0 {
 		return "", fmt.Errorf("access token: %w", err)
 	}
 	return t.held.Value, nil
@@ -90,22 +109,21 @@ func (t *Tokens) RefreshAccessToken(ctx context.Context, rejected string) (strin
 		return "", err
 	}
 	defer done()
-	if t.differs(rejected) {
-		return t.held.Value, nil
-	}
-	t.load(ctx)
-	if t.differs(rejected) {
+	if t.differs(rejected) || t.finds(ctx, rejected) {
 		return t.held.Value, nil
 	}
 	for _, force := range []bool{false, true} {
-		if err := t.fetch(ctx, force); err != nil {
-			return "", fmt.Errorf("refresh access token: %w", err)
-		}
-		if t.differs(rejected) {
+		err := t.fetch(ctx, rejected, force)
+		if t.differs(rejected) || t.finds(ctx, rejected) { // read again just before forcing, and after a lost race
 			return t.held.Value, nil
 		}
+		if err != nil {
+			return "", fmt.Errorf("refresh access token: %w", err)
+		}
 	}
-	return "", fmt.Errorf("refresh access token: %w: the rejected token came back: try again in 30 seconds", ErrBusy)
+	err = fmt.Errorf("%w: the rejected token came back: try again in 30 seconds", ErrBusy)
+	t.pause(err)
+	return "", fmt.Errorf("refresh access token: %w", err)
 }
 
 func (t *Tokens) take(ctx context.Context) (done func(), err error) {
@@ -128,8 +146,15 @@ func (t *Tokens) differs(rejected string) bool {
 	return t.held.Value != rejected && t.left(*t.held) > 0
 }
 
-// load takes over from the cache a token that lives longer, and the later record of forcing.
-func (t *Tokens) load(ctx context.Context) {
+// finds looks for another token in the cache.
+func (t *Tokens) finds(ctx context.Context, rejected string) bool {
+	t.load(ctx, rejected)
+	return t.differs(rejected)
+}
+
+// load takes over from the cache a token that was not rejected and that lives longer or replaces a rejected one, the later
+// record of forcing, and the version.
+func (t *Tokens) load(ctx context.Context, rejected string) {
 	if t.cache == nil {
 		return
 	}
@@ -137,7 +162,9 @@ func (t *Tokens) load(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	if t.left(cached) > t.left(*t.held) {
+	t.held.Version = cached.Version
+	left, replaces := t.left(cached), t.held.Value == rejected
+	if cached.Value != rejected && left > 0 && (replaces || left > t.left(*t.held)) {
 		t.held.Value, t.held.Expires = cached.Value, cached.Expires
 	}
 	if cached.ForcedAt.After(t.held.ForcedAt) {
@@ -145,13 +172,52 @@ func (t *Tokens) load(ctx context.Context) {
 	}
 }
 
-func (t *Tokens) save(ctx context.Context) {
-	if t.cache != nil {
-		_ = t.cache.SaveToken(ctx, *t.held) // a cache that fails is not fatal
+// save tells whether another process was first; a cache that fails otherwise is not fatal.
+func (t *Tokens) save(ctx context.Context) (lost bool) {
+	if t.cache == nil {
+		return false
+	}
+	version, err := t.cache.SaveToken(ctx, *t.held)
+	if err == nil {
+		t.held.Version = version
+	}
+	return errors.Is(err, ErrTokenRace)
+}
+
+// fetch asks WeChat unless it has just failed to.
+func (t *Tokens) fetch(ctx context.Context, rejected string, force bool) error {
+	if t.now().Before(t.resume) {
+		return t.failed
+	}
+	err := t.ask(ctx, rejected, force)
+	if err != nil && ctx.Err() == nil { // a caller who leaves says nothing about WeChat
+		t.pause(err)
+	}
+	return err
+}
+
+func (t *Tokens) pause(err error) {
+	now := t.now()
+	t.failed, t.resume = err, now.Add(fetchPause)
+	var refusal *Error
+	if !errors.As(err, &refusal) {
+		return
+	}
+	switch refusal.Code {
+	case 45011:
+		t.resume = now.Add(time.Minute)
+	case 45009:
+		year, month, day := now.In(china).Date()
+		t.resume = time.Date(year, month, day+1, 0, 0, 0, 0, china)
 	}
 }
 
-func (t *Tokens) fetch(ctx context.Context, force bool) error {
+// ask keeps what it gets, and shares it unless it is the rejected token, which somebody else may have replaced by now.
+func (t *Tokens) ask(ctx context.Context, rejected string, force bool) error {
+	if now := t.now(); !t.minute.take(now, time.Minute, tokensPerMinute) || !t.day.take(now, 24*time.Hour, tokensPerDay) {
+		return fmt.Errorf("%w: stable_token was asked %d times within a minute or %d within a day: find out why no token lasts",
+			ErrBusy, tokensPerMinute, tokensPerDay)
+	}
 	if force {
 		if err := t.recordForce(ctx); err != nil {
 			return err
@@ -163,17 +229,20 @@ func (t *Tokens) fetch(ctx context.Context, force bool) error {
 		return err
 	}
 	t.held.Value, t.held.Expires = token.Value, asked.Add(token.ExpiresIn).UTC()
-	t.save(ctx)
+	if token.Value != rejected && t.save(ctx) {
+		t.load(ctx, rejected)
+	}
 	return nil
 }
 
-// recordForce counts before the call, because a forced refresh without an answer may have happened.
+// recordForce counts before the call, because a forced refresh without an answer may have happened, and so that of several
+// processes one forces.
 func (t *Tokens) recordForce(ctx context.Context) error {
 	now := t.now()
 	if now.Before(t.held.ForcedAt.Add(forceGap)) {
 		return fmt.Errorf("%w: the token was forced less than 30 seconds ago: wait", ErrBusy)
 	}
-	day := now.In(time.FixedZone("CST", 8*3600)).Format(time.DateOnly)
+	day := now.In(china).Format(time.DateOnly)
 	if t.held.Day != day {
 		t.held.Day, t.held.ForcedToday = day, 0
 	}
@@ -181,6 +250,8 @@ func (t *Tokens) recordForce(ctx context.Context) error {
 		return fmt.Errorf("%w: the token was forced %d times today: find out who invalidates it", ErrBusy, forceDaily)
 	}
 	t.held.ForcedAt, t.held.ForcedToday = now.UTC(), t.held.ForcedToday+1
-	t.save(ctx)
+	if t.save(ctx) {
+		return fmt.Errorf("%w: another process is replacing the token: wait", ErrBusy)
+	}
 	return nil
 }

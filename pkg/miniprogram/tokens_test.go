@@ -55,9 +55,10 @@ func (w *wechat) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 }
 
 type memoryCache struct {
-	mu    sync.Mutex
-	saved []byte
-	fails bool
+	mu      sync.Mutex
+	saved   []byte
+	version int64
+	fails   bool
 }
 
 func (c *memoryCache) LoadToken(context.Context) (t CachedToken, err error) {
@@ -69,17 +70,23 @@ func (c *memoryCache) LoadToken(context.Context) (t CachedToken, err error) {
 	if c.saved == nil {
 		return t, nil
 	}
-	return t, json.Unmarshal(c.saved, &t)
+	err = json.Unmarshal(c.saved, &t)
+	t.Version = c.version
+	return t, err
 }
 
-func (c *memoryCache) SaveToken(_ context.Context, t CachedToken) (err error) {
+func (c *memoryCache) SaveToken(_ context.Context, t CachedToken) (_ int64, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fails {
-		return errors.New("cache is down")
+		return 0, errors.New("cache is down")
+	}
+	if t.Version != c.version {
+		return 0, ErrTokenRace
 	}
 	c.saved, err = json.Marshal(t)
-	return err
+	c.version++
+	return c.version, err
 }
 
 func newWechat(t *testing.T) (*wechat, *App) {
@@ -197,12 +204,12 @@ func TestForcingStopsAtTwentyADayOfChina(t *testing.T) {
 	if w.forced != 20 {
 		t.Fatalf("forced %d times", w.forced)
 	}
-	w.now = time.Date(2026, 8, 1, 15, 59, 59, 0, time.UTC) // one second before midnight in China
+	w.now = time.Date(2026, 8, 1, 15, 59, 57, 0, time.UTC) // three seconds before midnight in China
 	tokens.RefreshAccessToken(t.Context(), "token-0")
 	if w.forced != 20 {
 		t.Fatal("forced again on the same day")
 	}
-	w.advance(time.Second)
+	w.advance(3 * time.Second)
 	tokens.RefreshAccessToken(t.Context(), "token-0")
 	if w.forced != 21 {
 		t.Fatal("not forced on the next day")

@@ -86,7 +86,7 @@ type outcome struct {
 func (s *Sim) act(in request, play player) outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, no := s.fateBefore(in.path)
+	f, no := s.fateBefore(in)
 	if f != fateAnswer {
 		return outcome{fate: f, status: http.StatusInternalServerError}
 	}

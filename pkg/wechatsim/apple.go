@@ -1,6 +1,7 @@
 package wechatsim
 
 import (
+	"context"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -16,6 +17,15 @@ type appleContract struct {
 	Now     appleState  `json:"now"`
 	Was     *appleState `json:"was,omitempty"`
 	Changed instant     `json:"changed"`
+
+	Charge *appleCharge `json:"charge,omitempty"` // nil: the present period is a free trial
+}
+
+// appleCharge is the order that paid the present period. It is written down with the contract, so that a crash before
+// the order's own line leaves no period without its payment.
+type appleCharge struct {
+	No  string `json:"no"`
+	Fen int64  `json:"fen"`
 }
 
 // appleState is what query_subscribe_contract tells about a contract of Apple's.
@@ -104,22 +114,31 @@ func (s *Sim) RequestAppleSubscribeSign(r PaymentRequest) PaymentResult {
 	if err != nil {
 		return failedSign(-15016, "signData is not a JSON object")
 	}
+	heard, first := s.subscribe(r, f)
+	s.sendAll(context.Background(), first)
+	return heard
+}
+
+// subscribe plays what happens under the lock; first are the pushes to send before the phone hears.
+func (s *Sim) subscribe(r PaymentRequest, f fields) (heard PaymentResult, first []*push) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if bad := s.checkAppleSignatures(r); bad.ErrCode != 0 {
-		return bad
+		return bad, nil
 	}
 	d, bad := s.appleSignData(f)
 	if bad.ErrCode != 0 {
-		return bad
+		return bad, nil
 	}
-	if bad := s.signApple(r.OpenID, d); bad.ErrCode != 0 {
-		return bad
+	if c := s.contracts.get(appleKey(r.OpenID, d.product)); c != nil && c.State == contractSigned {
+		return failedSign(-15002, "the user has subscribed already"), nil
 	}
-	if s.journalErr != nil {
-		return failedSign(-15003, "system error")
+	if ordered := s.orderedCode(s.appleSignCall()); ordered.ErrCode != 0 {
+		return ordered, nil
 	}
-	return PaymentResult{ErrMsg: appleSignURI + ":ok"}
+	newest := s.pushSeq
+	s.signApple(r.OpenID, d)
+	return s.callback(s.appleSignCall(), newest)
 }
 
 func failedSign(code int, why string) PaymentResult {
@@ -128,11 +147,10 @@ func failedSign(code int, why string) PaymentResult {
 
 func (s *Sim) checkAppleSignatures(r PaymentRequest) PaymentResult {
 	u := s.users[r.OpenID]
-	key, known := s.cfg.AppKeys[0]
 	switch {
 	case u == nil || u.Key == "":
 		return failedSign(-15007, "session_key expired")
-	case !known || !sameSig(r.PaySig, paySig(key, appleSignURI, []byte(r.SignData))):
+	case !s.merchantSigned(0, r.PaySig, appleSignURI, []byte(r.SignData)):
 		return failedSign(-15006, "PAY_SIG_INVALID")
 	case !sameSig(r.Signature, userSig(u.Key, []byte(r.SignData))):
 		return failedSign(-15005, "SIGNATURE_INVALID")
@@ -179,12 +197,9 @@ func (s *Sim) appleSignData(f fields) (d signData, bad PaymentResult) {
 }
 
 // signApple signs for the first time, which is pushed once, or switches the renewal on again, which is not.
-func (s *Sim) signApple(openid string, d signData) PaymentResult {
+func (s *Sim) signApple(openid string, d signData) {
 	key := appleKey(openid, d.product)
 	c := s.contracts.get(key)
-	if c != nil && c.State == contractSigned {
-		return failedSign(-15002, "the user has subscribed already")
-	}
 	period, price, _ := s.subscription(d.product)
 	_, now := s.clock()
 	st := appleState{AutoRenew: true, Start: now, Renewal: now.add(time.Duration(period) * oneDay)}
@@ -197,19 +212,18 @@ func (s *Sim) signApple(openid string, d signData) PaymentResult {
 	} else {
 		st.OriginalTransactionID = c.Apple.Now.OriginalTransactionID
 	}
-	if !first && now < c.Apple.Now.Renewal { // the period is paid: only the renewal comes back
-		st.Start, st.Renewal, d.actual = c.Apple.Now.Start, c.Apple.Now.Renewal, 0
-	}
 	c.Apple.Attach, c.Apple.Fen = d.attach, price
+	if !first && now < c.Apple.Now.Renewal { // the period is paid: only the renewal comes back
+		st.Start, st.Renewal = c.Apple.Now.Start, c.Apple.Now.Renewal
+	} else {
+		s.chargeApple(c, d.actual)
+	}
 	s.change(c, st)
 	if first {
 		c.happen(eventAppleSign, openid, c.appleEvent(field{"SignedTime", milliseconds(now)}))
 	}
 	s.keep(c)
-	if d.actual > 0 {
-		s.payApple(c, d.actual)
-	}
-	return PaymentResult{}
+	s.payApple(c)
 }
 
 // appleEvent: spec 7.7.
@@ -225,10 +239,23 @@ func (c *contract) appleEvent(when field) []field {
 	}})
 }
 
-// payApple makes a paid order under a number of WeChat's own making.
-func (s *Sim) payApple(c *contract, fen int64) {
-	now, _ := s.clock()
-	s.pay(s.subscriptionOrder(c, s.chance.appleOrderNo(now), c.Apple.Fen, fen, c.Apple.Attach))
+// chargeApple fixes what the coming period costs, under an order number of WeChat's own making. 0 is a free trial.
+func (s *Sim) chargeApple(c *contract, fen int64) {
+	c.Apple.Charge = nil
+	if fen > 0 {
+		now, _ := s.clock()
+		c.Apple.Charge = &appleCharge{No: s.chance.appleOrderNo(now), Fen: fen}
+	}
+}
+
+// payApple makes the order that paid the present period unless it exists; like tellPayments it also repairs.
+func (s *Sim) payApple(c *contract) {
+	if c.Apple == nil || c.Apple.Charge == nil || s.orders[c.Apple.Charge.No] != nil {
+		return
+	}
+	o := s.subscriptionOrder(c, c.Apple.Charge.No, c.Apple.Fen, c.Apple.Charge.Fen, c.Apple.Attach)
+	o.Created = c.Apple.Now.Start
+	s.pay(o, o.Created)
 }
 
 // appleSubscription is what a delivery push says more about an Apple subscription (spec 7.2).
@@ -256,9 +283,10 @@ func (s *Sim) RenewApple(openid, productID string) error {
 	_, now := s.clock()
 	st := c.Apple.Now
 	st.Start, st.Renewal = now, now.add(time.Duration(c.Period)*oneDay)
+	s.chargeApple(c, c.Apple.Fen)
 	s.change(c, st)
 	s.keep(c)
-	s.payApple(c, c.Apple.Fen)
+	s.payApple(c)
 	return s.journalErr
 }
 

@@ -203,3 +203,49 @@ func TestAppleQueriesLag(t *testing.T) {
 		t.Errorf("10 s after the end: %s", got)
 	}
 }
+
+// Spec 1.5: payments on iOS start at 1 yuan and have no sandbox.
+func TestAppleTakesNoLessThanOneYuanAndNothingInTheSandbox(t *testing.T) {
+	t.Parallel()
+	w, session := iphone(t)
+	song := strings.NewReplacer("vip_month", "song", "1800", "10").Replace
+	cheap := func(fen string) string {
+		return strings.Replace(signData("ORDER0001", 1, 1800), `"attach"`, `"activitySellingPrice":`+fen+`,"attach"`, 1)
+	}
+	sandbox := strings.Replace(signData("ORDER0002", 1, 1800), `"env":0`, `"env":1`, 1)
+	for _, tt := range []struct {
+		name, data, key, channel string
+		want                     int
+	}{
+		{"90 fen", song(signData("ORDER0001", 9, 1800)), testKey, "apple", -15001},
+		{"a discount to 99 fen", cheap("99"), testKey, "apple", -15001},
+		{"a discount to 1 yuan", cheap("100"), testKey, "apple", 0},
+		{"10 times 10 fen", song(signData("ORDER0003", 10, 1800)), testKey, "apple", 0},
+		{"90 fen by WeChat", song(signData("ORDER0004", 9, 1800)), testKey, "wechat", 0},
+		{"the sandbox", sandbox, sandKey, "apple", -15001},
+		{"the sandbox by WeChat", sandbox, sandKey, "wechat", 0},
+	} {
+		r := payment(session, tt.data)
+		r.Channel, r.PaySig = tt.channel, hmacHex(tt.key, "requestVirtualPayment&"+tt.data)
+		if got := w.sim.RequestVirtualPayment(r); got.ErrCode != tt.want {
+			t.Errorf("%s: %+v, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestAnAppleSubscriptionCostsNoLessThanOneYuan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *wechatsim.Config) { c.Subscriptions = map[string]int{"vip_month": 31, "song": 7} })
+	session := w.login(testUser)
+	first := func(fen string) string {
+		return strings.Replace(appleData, `"attach"`, `"activitySellingPrice":`+fen+`,"attach"`, 1)
+	}
+	for _, tt := range []struct{ name, data, want string }{
+		{"10 fen a week", strings.NewReplacer("vip_month", "song", "1800", "10").Replace(appleData), "-15001"},
+		{"99 fen at first", first("99"), "-15001"}, {"1 yuan at first", first("100"), "0"},
+	} {
+		if got := w.appleSign(session, tt.data); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}

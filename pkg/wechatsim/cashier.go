@@ -1,6 +1,9 @@
 package wechatsim
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // PaymentRequest is what the mini-program gives to wx.requestVirtualPayment, and what its user then does: Action "pay"
 // (or "") pays at once, "cancel" closes the cashier. Channel is "wechat" (or "") or "apple".
@@ -14,10 +17,12 @@ type PaymentRequest struct {
 	Channel   string `json:"channel"`
 }
 
-// PaymentResult is what the success or fail callback gets; numbers in spec 2.3.
+// PaymentResult is what the success or fail callback gets; numbers in spec 2.3. With NoCallback (the fault
+// lostCallback) neither of them ran, so the phone has no ErrCode; here it is -1, that nobody takes it for a success.
 type PaymentResult struct {
-	ErrCode int    `json:"errCode"`
-	ErrMsg  string `json:"errMsg"`
+	ErrCode    int    `json:"errCode"`
+	ErrMsg     string `json:"errMsg"`
+	NoCallback bool   `json:"noCallback,omitempty"`
 }
 
 func failed(code int, format string, args ...any) PaymentResult {
@@ -26,7 +31,8 @@ func failed(code int, format string, args ...any) PaymentResult {
 
 // RequestVirtualPayment plays wx.requestVirtualPayment on a phone: it checks arguments, both signatures over the
 // exact bytes of SignData and every rule of spec 2.2, opens the cashier (the order now exists with status 1) and lets
-// the user pay (status 2, push queued) or cancel (-2). A refused call creates nothing.
+// the user pay (status 2, push queued) or cancel (-2). A refused call creates nothing. Faults.Cashier makes it fail, lose
+// its callback, or send its pushes before it returns.
 func (s *Sim) RequestVirtualPayment(r PaymentRequest) PaymentResult {
 	if bad := r.checkArguments(); bad.ErrCode != 0 {
 		return bad
@@ -35,22 +41,40 @@ func (s *Sim) RequestVirtualPayment(r PaymentRequest) PaymentResult {
 	if bad.ErrCode != 0 {
 		return bad
 	}
+	heard, first := s.purchase(r, d)
+	s.sendAll(context.Background(), first)
+	return heard
+}
+
+// purchase plays what happens under the lock; first are the pushes to send before the phone hears.
+func (s *Sim) purchase(r PaymentRequest, d signData) (heard PaymentResult, first []*push) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, check := range []func(PaymentRequest, *signData) PaymentResult{s.checkSignatures, s.checkOffer, s.checkGoods, s.checkOrder} {
 		if bad := check(r, &d); bad.ErrCode != 0 {
-			return bad
+			return bad, nil
 		}
 	}
+	ordered := s.orderedCode(s.cashierCall())
+	if ordered.ErrCode != 0 && !leavesOrder(ordered.ErrCode) {
+		return ordered, nil
+	}
 	o := s.openCashier(r, d)
-	if s.journalErr != nil {
-		return failed(-15003, "system error")
+	switch {
+	case s.journalErr != nil:
+		return failed(-15003, "system error"), nil
+	case ordered.ErrCode == codeOrderClosed:
+		o.Closed = true
+		s.touch(o)
+		return ordered, nil
+	case ordered.ErrCode != 0:
+		return ordered, nil
+	case r.Action == "cancel":
+		return failed(-2, "cancel"), nil
 	}
-	if r.Action == "cancel" {
-		return failed(-2, "cancel")
-	}
-	s.pay(o)
-	return PaymentResult{ErrMsg: "requestVirtualPayment:ok"}
+	newest := s.pushSeq
+	s.pay(o, o.Created)
+	return s.callback(s.cashierCall(), newest)
 }
 
 func (r PaymentRequest) checkArguments() PaymentResult {
@@ -73,11 +97,10 @@ func (r PaymentRequest) checkArguments() PaymentResult {
 // checkSignatures: the merchant's with the AppKey of env, the user's with the one valid session_key.
 func (s *Sim) checkSignatures(r PaymentRequest, d *signData) PaymentResult {
 	u := s.users[r.OpenID]
-	key, known := s.cfg.AppKeys[d.env]
 	switch {
 	case u == nil || u.Key == "":
 		return failed(-15007, "session_key expired")
-	case !known || !sameSig(r.PaySig, paySig(key, clientURI, []byte(r.SignData))):
+	case !s.merchantSigned(d.env, r.PaySig, clientURI, []byte(r.SignData)):
 		return failed(-15006, "PAY_SIG_INVALID")
 	case !sameSig(r.Signature, userSig(u.Key, []byte(r.SignData))):
 		return failed(-15005, "SIGNATURE_INVALID")

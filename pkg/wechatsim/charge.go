@@ -158,8 +158,7 @@ func (s *Sim) finishCharge(o *order) {
 		return
 	}
 	if o.Closed = o.Charge.Fails; !o.Closed {
-		s.addPayment(o, o.WxID, o.MchNo)
-		o.Payments[0].At = o.Charge.Due
+		s.addPayment(o, o.WxID, o.MchNo, o.Charge.Due)
 	}
 	s.touch(o)
 }

@@ -78,7 +78,7 @@ func (s *Sim) Complain(outTradeNo, detail string) (complaintID string, err error
 
 // FileComplaint is Complain with the whole form. It also fails with ErrInput when ProblemType is unknown or the amount is negative.
 func (s *Sim) FileComplaint(r ComplaintRequest) (complaintID string, err error) {
-	r.ProblemType = orElse(r.ProblemType, "OTHERS")
+	r.ProblemType, r.Images = orElse(r.ProblemType, "OTHERS"), slices.Clone(r.Images)
 	if !slices.Contains([]string{"REFUND", "SERVICE_NOT_WORK", "OTHERS"}, r.ProblemType) {
 		return "", fmt.Errorf("problemType is none of REFUND, SERVICE_NOT_WORK, OTHERS: %w", ErrInput)
 	}
@@ -107,7 +107,8 @@ func (s *Sim) FileComplaint(r ComplaintRequest) (complaintID string, err error) 
 // note adds an entry to the history; the caller writes the complaint down.
 func (s *Sim) note(c *complaint, who, op, text string, images []string) {
 	now, i := s.clock()
-	c.History = append(c.History, opEntry{ID: s.chance.logID(now), Who: who, Type: op, Text: text, Images: images, At: i})
+	e := opEntry{ID: s.chance.logID(now), Who: who, Type: op, Text: text, Images: slices.Clone(images), At: i}
+	c.History = append(c.History, e)
 }
 
 // tellComplaint queues one push for each time the user complained that has none yet; it also repairs.

@@ -60,6 +60,13 @@ var (
 	aesKeyForm  = regexp.MustCompile(`^[0-9A-Za-z]{43}$`)
 )
 
+// own copies what the caller could change later behind the simulator's back. SetGoods copies Goods.
+func (c Config) own() Config {
+	c.AppKeys, c.Subscriptions = maps.Clone(c.AppKeys), maps.Clone(c.Subscriptions)
+	c.SensitiveWords, c.AllowedIPs.IPs = slices.Clone(c.SensitiveWords), slices.Clone(c.AllowedIPs.IPs)
+	return c
+}
+
 // withDefaults fills what may be left empty.
 func (c Config) withDefaults() Config {
 	c.CoinFen = orElse(c.CoinFen, coinFenUnset)

@@ -53,8 +53,9 @@ func unmarshalStrict(raw []byte, into any) error {
 	return nil
 }
 
-func errNoEndpoint(method, path string) error {
-	return fmt.Errorf("there is no control endpoint %s %s: %w", method, path, ErrUnknown)
+// noEndpoint answers every path under /sim that nothing has.
+func noEndpoint(w http.ResponseWriter, r *http.Request) {
+	writeControl(w, nil, fmt.Errorf("there is no control endpoint %s %s: %w", r.Method, r.URL.Path, ErrUnknown))
 }
 
 func writeControl(w http.ResponseWriter, out any, err error) {
@@ -231,20 +232,17 @@ func (s *Sim) controlShowFaults(context.Context, nothing) (any, error) { return 
 // controlSetFaults merges: what the body names changes, the rest stays; an api path is replaced as a whole.
 // {"reset":true} starts from none.
 func (s *Sim) controlSetFaults(_ context.Context, in map[string]json.RawMessage) (any, error) {
-	f := s.Faults()
-	if raw, there := in["reset"]; there {
-		if string(raw) == "true" {
-			f = Faults{}
+	reset, there := string(in["reset"]), len(in["reset"]) > 0
+	if there && reset != "true" && reset != "false" {
+		return nil, fmt.Errorf("reset is neither true nor false: %w", ErrInput)
+	}
+	delete(in, "reset")
+	return s.changeFaults(func(f *Faults) error {
+		if reset == "true" {
+			*f = Faults{}
 		}
-		delete(in, "reset")
-	}
-	if err := unmarshalStrict(mustJSON(in), &f); err != nil {
-		return nil, err
-	}
-	if err := s.SetFaults(f); err != nil {
-		return nil, err
-	}
-	return s.Faults(), nil
+		return unmarshalStrict(mustJSON(in), f)
+	})
 }
 
 func (s *Sim) controlShowClock(context.Context, nothing) (any, error) {

@@ -111,3 +111,17 @@ func (s *Sim) questionEvent(p *push) []field {
 		{"provide_status", provided}, {"pay_order_id", o.No},
 	}
 }
+
+// tellable reports whether there is what the push is to tell of. A journal that somebody edited may lack it.
+func (s *Sim) tellable(p *push) bool {
+	o := p.order
+	switch p.Event {
+	case eventGoods, eventCoin:
+		return o != nil && p.Index >= 0 && p.Index < len(o.Payments)
+	case eventRefund:
+		return o != nil && p.Index >= 0 && p.Index < len(o.Refunds) && o.Refunds[p.Index].Payment >= 0 && o.Refunds[p.Index].Payment < len(o.Payments)
+	case eventComplaint, eventQuestion, eventPayFail:
+		return o != nil
+	}
+	return s.topic(p.About) != nil
+}

@@ -20,6 +20,10 @@ type Faults struct {
 	Bills  BillFaults          `json:"bills"`
 
 	Service ServiceFaults `json:"service"`
+
+	Cashier   PhoneFaults  `json:"cashier"`   // of wx.requestVirtualPayment
+	AppleSign PhoneFaults  `json:"appleSign"` // of wx.requestAppleSubscribeSign
+	Access    AccessFaults `json:"access"`
 }
 
 // PushFaults are troubles on the way to the receiver.
@@ -43,10 +47,41 @@ type APIFault struct {
 	Hang              int       `json:"hang,omitempty"`              // it happened, no answer until the caller gives up
 }
 
-// CodeFault answers ErrCode the next Times times.
+// CodeFault answers ErrCode the next Times times, with WeChat's own text for that code, or ErrMsg if it is not empty.
+// ErrCode 0 would say that something was done which was not, so it is refused.
 type CodeFault struct {
-	ErrCode int `json:"errcode"`
-	Times   int `json:"times"`
+	ErrCode int    `json:"errcode"`
+	Times   int    `json:"times"`
+	ErrMsg  string `json:"errmsg,omitempty"`
+}
+
+// PhoneFaults are troubles of a call on the phone (spec 2.3 and 5.6). They strike calls that pass every check; what
+// WeChat refuses anyway uses none up.
+type PhoneFaults struct {
+	Code           CodeFault `json:"code,omitzero"`            // an errCode: nothing was paid or signed
+	LostCallback   int       `json:"lostCallback,omitempty"`   // it happened, and the phone hears nothing
+	FailedCallback int       `json:"failedCallback,omitempty"` // it happened, and the phone hears -1
+	PushFirst      int       `json:"pushFirst,omitempty"`      // the pushes about it are sent before the phone hears
+}
+
+// AccessFaults are troubles with who calls: session keys, AppKeys, addresses and quotas.
+type AccessFaults struct {
+	KeyReplaced      int `json:"keyReplaced,omitempty"`      // session_keys that another login replaces before their use
+	KeyExpired       int `json:"keyExpired,omitempty"`       // session_keys that expire before their use
+	AppKeyProduction int `json:"appKeyProduction,omitempty"` // rightly signed calls whose AppKey of env 0 is a wrong one
+	AppKeySandbox    int `json:"appKeySandbox,omitempty"`    // the same in env 1
+	OutsideIPs       int `json:"outsideIPs,omitempty"`       // guarded calls from outside the IP allow list, even an empty one
+	DailyQuota       int `json:"dailyQuota,omitempty"`       // calls of any API that find it spent: 45009
+	MinuteQuota      int `json:"minuteQuota,omitempty"`      // 45011
+	SecondQuota      int `json:"secondQuota,omitempty"`      // 268490015, /xpay only
+}
+
+// appKey is the count for the AppKey of env.
+func (a *AccessFaults) appKey(env int) *int {
+	if env == 1 {
+		return &a.AppKeySandbox
+	}
+	return &a.AppKeyProduction
 }
 
 // OrderFaults change how orders and refunds behave.
@@ -123,23 +158,66 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	return err
 }
 
-// SetFaults replaces all faults. It fails with ErrInput, and changes nothing, when a count or a time is negative or a
-// switch has no such position; and when the journal failed.
+// SetFaults replaces all faults. It fails with ErrInput, and changes nothing, when a count or a time is negative, an
+// errcode 0, a path none of WeChat's, a field to omit none of query_order's, or when a switch has no such position; and
+// when the journal failed.
 func (s *Sim) SetFaults(f Faults) error {
-	if err := f.check(); err != nil {
-		return err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = f.clone()
+	return s.setFaults(f.clone())
+}
+
+// setFaults keeps f, which nobody else holds.
+func (s *Sim) setFaults(f Faults) error {
+	if err := s.checkFaults(f); err != nil {
+		return err
+	}
+	s.faults = f
 	s.record(kindFaults, &s.faults)
 	return s.journalErr
 }
 
-// check refuses what no fault can mean.
+// changeFaults replaces the faults by what change makes of them. Nobody else reads or writes them in between, so that
+// of two changes at once none is lost.
+func (s *Sim) changeFaults(change func(*Faults) error) (Faults, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.faults.clone()
+	if err := change(&f); err != nil {
+		return Faults{}, err
+	}
+	err := s.setFaults(f)
+	return s.faults.clone(), err
+}
+
+// checkFaults refuses what no fault can mean.
+func (s *Sim) checkFaults(f Faults) error {
+	for _, path := range slices.Sorted(maps.Keys(f.API)) {
+		if !s.knows(path) {
+			return fmt.Errorf("api[%q]: no API has this path; faults of the phone's calls are cashier and appleSign: %w",
+				excerpt(path), ErrInput)
+		}
+		if f.API[path].Code.senseless() {
+			return fmt.Errorf("api[%q].code: errcode 0 is success, which no fault answers: %w", path, ErrInput)
+		}
+	}
+	return f.check()
+}
+
+// senseless: errcode 0 is WeChat's word for success.
+func (c CodeFault) senseless() bool { return c.ErrCode == 0 && c.Times > 0 }
+
 func (f Faults) check() error {
+	if f.Cashier.Code.senseless() || f.AppleSign.Code.senseless() {
+		return fmt.Errorf("cashier.code, appleSign.code: errcode 0 is success, which no fault answers: %w", ErrInput)
+	}
 	if p := f.Orders.ActualPrice; p != "" && p != "total" && p != "unit" {
 		return fmt.Errorf("orders.actualPrice is neither total nor unit: %w", ErrInput)
+	}
+	for _, name := range f.Orders.OmitFields {
+		if !slices.Contains(orderFieldNames(), name) {
+			return fmt.Errorf("orders.omitFields: an order of query_order has no field %q: %w", excerpt(name), ErrInput)
+		}
 	}
 	if name := negative(reflect.ValueOf(f), "faults"); name != "" {
 		return fmt.Errorf("%s is negative, and counts and times are not: %w", name, ErrInput)
@@ -197,8 +275,8 @@ const (
 func (f fate) String() string { return [...]string{"answer", "error", "cut", "hang"}[f] }
 
 // fateBefore takes a fault that strikes before the effect.
-func (s *Sim) fateBefore(path string) (fate, *refusal) {
-	a := s.faults.API[path]
+func (s *Sim) fateBefore(in request) (fate, *refusal) {
+	a := s.faults.API[in.path]
 	f, no := fateAnswer, (*refusal)(nil)
 	switch {
 	case take(&a.ErrorBeforeEffect):
@@ -206,11 +284,11 @@ func (s *Sim) fateBefore(path string) (fate, *refusal) {
 	case take(&a.CutBeforeEffect):
 		f = fateCut
 	case take(&a.Code.Times):
-		no = refuse(a.Code.ErrCode, "ordered by a fault")
+		no = a.Code.refusal(in)
 	default:
 		return fateAnswer, nil
 	}
-	s.faults.API[path] = a
+	s.faults.API[in.path] = a
 	s.record(kindFaults, &s.faults)
 	return f, no
 }

@@ -454,11 +454,15 @@ func (s *Sim) queueAgain(pushes []*push) {
 	}
 }
 
-// repair queues the pushes that a crash lost between the line of an order and the lines of its pushes.
+// repair makes what a crash lost between two lines that belong together: the order that paid a period of Apple's, the
+// coins of a payment, and pushes.
 func (s *Sim) repair() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.signal()
+	for _, c := range s.contracts.list {
+		s.payApple(c)
+	}
 	for _, o := range s.created {
 		s.creditCoins(o)
 		s.tellPayments(o)

@@ -96,7 +96,21 @@ func (s *Sim) code2Session(in request) (any, *refusal) {
 	if s.cfg.UnionIDs {
 		a.UnionID = "u" + hmacHex(s.cfg.OriginalID, c.OpenID)[:27]
 	}
+	s.loseKey(s.users[c.OpenID])
 	return a, nil
+}
+
+// loseKey takes the faults that end a session_key after it was answered and before it is used.
+func (s *Sim) loseKey(u *user) {
+	switch {
+	case s.takeFault(&s.faults.Access.KeyReplaced):
+		s.replaceKey(u, s.chance.sessionKey())
+	case s.takeFault(&s.faults.Access.KeyExpired):
+		s.replaceKey(u, "")
+	default:
+		return
+	}
+	s.record(kindUser, u)
 }
 
 // checkApp checks who asks for a session or a token.

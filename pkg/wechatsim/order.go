@@ -144,7 +144,8 @@ func (s *Sim) Pay(outTradeNo string) error {
 	if err != nil {
 		return err
 	}
-	s.pay(o)
+	_, now := s.clock()
+	s.pay(o, now)
 	return s.journalErr
 }
 
@@ -176,16 +177,16 @@ func (s *Sim) openOrder(no string) (*order, error) {
 	return o, nil
 }
 
-// pay books one payment, or two by the fault payTwice, and queues a push for each.
-func (s *Sim) pay(o *order) {
-	s.addPayment(o, o.WxID, o.MchNo)
+// pay books one payment at that time, or two by the fault payTwice, and queues a push for each.
+func (s *Sim) pay(o *order, when instant) {
+	s.addPayment(o, o.WxID, o.MchNo, when)
 	if s.takeFault(&s.faults.Orders.PayTwice) {
 		now, _ := s.clock()
 		mch := ""
 		if o.Channel == channelWeChat {
 			mch = s.chance.mchOrderNo(now)
 		}
-		s.addPayment(o, s.chance.wxOrderID(now), mch)
+		s.addPayment(o, s.chance.wxOrderID(now), mch, when)
 	}
 	s.touch(o)
 	s.creditCoins(o)
@@ -212,10 +213,10 @@ func (o *order) told(event string, i int) bool {
 	return slices.ContainsFunc(o.pushes, func(p *push) bool { return p.Event == event && p.Index == i })
 }
 
-func (s *Sim) addPayment(o *order, wxID, mchNo string) {
-	now, i := s.clock()
+func (s *Sim) addPayment(o *order, wxID, mchNo string, when instant) {
+	now, _ := s.clock()
 	fee := max(1, o.fee()-s.faults.Orders.Coupon)
-	p := payment{WxID: wxID, MchNo: mchNo, Txn: s.transaction(o.Channel, now), Fee: fee, Left: fee, At: i}
+	p := payment{WxID: wxID, MchNo: mchNo, Txn: s.transaction(o.Channel, now), Fee: fee, Left: fee, At: when}
 	o.Payments = append(o.Payments, p)
 	s.byWx[wxID] = place{order: o, index: len(o.Payments) - 1}
 }

@@ -122,7 +122,9 @@ func (s *Sim) startPublishGoods(f fields, env int) (any, *refusal) {
 	if r.no != nil {
 		return nil, r.no
 	}
-	s.settleTasks()
+	if no := s.checkIdle(env); no != nil { // before the product: its own upload may be what runs
+		return nil, no
+	}
 	if s.products[productKey{env, id}] == nil && s.goods[id] == 0 {
 		return nil, errNoData()
 	}
@@ -151,13 +153,21 @@ func (r *reader) webURL(name string) string {
 	return text
 }
 
+// checkIdle refuses while a task of env runs.
+func (s *Sim) checkIdle(env int) *refusal {
+	s.settleTasks()
+	for _, t := range s.tasks {
+		if t.Env == env && t.State == itemRunning {
+			return refuse(268490012, "批量任务正在运行中")
+		}
+	}
+	return nil
+}
+
 // startTask starts t unless one is running in its env.
 func (s *Sim) startTask(t goodsTask, fails *int) (any, *refusal) {
-	s.settleTasks()
-	for _, other := range s.tasks {
-		if other.Env == t.Env && other.State == itemRunning {
-			return nil, refuse(268490012, "批量任务正在运行中")
-		}
+	if no := s.checkIdle(t.Env); no != nil {
+		return nil, no
 	}
 	_, t.Start = s.clock()
 	t.Seq, t.Due, t.Fails = len(s.tasks)+1, t.Start.add(s.cfg.GoodsTaskDelay), s.takeFault(fails)

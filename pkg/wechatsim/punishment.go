@@ -2,6 +2,7 @@ package wechatsim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -64,6 +65,7 @@ type recoverySection struct {
 // CaseID is missing or EventType unknown.
 func (s *Sim) SetPunishment(c PunishmentCase) error {
 	c.EventType, c.State = orElse(c.EventType, "punishment"), orElse(c.State, "PROCESSING")
+	c.LimitedFunctions, c.RelateLimitations = slices.Clone(c.LimitedFunctions), slices.Clone(c.RelateLimitations)
 	if c.CaseID == "" || c.EventType != "punishment" && c.EventType != "due_diligence" {
 		return fmt.Errorf("caseId is missing, or eventType is neither punishment nor due_diligence: %w", ErrInput)
 	}

@@ -1,6 +1,10 @@
 package wechatsim
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+)
 
 // orderBody is order in the answer of query_order: the names and types of a real answer, spec 4.6.
 type orderBody struct {
@@ -158,6 +162,15 @@ func (o *order) body() orderBody {
 		OrderID: o.No, BizType: 1000, EnvType: o.Env + 1, Token: o.Token,
 		CreateTime: o.Created.unix(), UpdateTime: o.Updated.unix(),
 	}
+}
+
+// orderFieldNames is every name of orderBody.
+func orderFieldNames() (names []string) {
+	for f := range reflect.TypeFor[orderBody]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
 }
 
 // withoutFields takes out what the fault omitFields names.

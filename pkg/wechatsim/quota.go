@@ -1,6 +1,7 @@
 package wechatsim
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -57,11 +58,11 @@ func (m *meter) take(now time.Time) *refusal {
 	second := m.Second.full(unix, m.Quota.PerSecond)
 	switch {
 	case day:
-		return refuse(45009, "reach max api daily quota limit")
+		return errDaily()
 	case minute:
-		return refuse(45011, "api minute-quota reach limit, must slower, retry next minute")
+		return errMinute()
 	case second:
-		return refuse(268490015, "操作过于频繁,请稍后重试")
+		return errSecond()
 	}
 	m.Day.Count++
 	m.Minute.Count++
@@ -74,6 +75,9 @@ func (s *Sim) admit(in request) *refusal {
 	if no := s.checkIP(in); no != nil {
 		return no
 	}
+	if no := s.spentQuota(in.path); no != nil {
+		return no
+	}
 	m := s.meters[in.path]
 	if m == nil {
 		return nil
@@ -84,6 +88,27 @@ func (s *Sim) admit(in request) *refusal {
 	}
 	return no
 }
+
+// spentQuota takes the faults that make a quota look spent, whatever its numbers are.
+func (s *Sim) spentQuota(path string) *refusal {
+	a := &s.faults.Access
+	switch {
+	case max(a.DailyQuota, a.MinuteQuota, a.SecondQuota) == 0 || !s.knows(path):
+	case s.takeFault(&a.DailyQuota):
+		return errDaily()
+	case s.takeFault(&a.MinuteQuota):
+		return errMinute()
+	case strings.HasPrefix(path, "/xpay/") && s.takeFault(&a.SecondQuota):
+		return errSecond()
+	}
+	return nil
+}
+
+func errDaily() *refusal { return refuse(45009, apiTexts[45009]) }
+
+func errMinute() *refusal { return refuse(45011, apiTexts[45011]) }
+
+func errSecond() *refusal { return refuse(268490015, apiTexts[268490015]) }
 
 // SetQuota sets the quota of one path, such as "/xpay/query_order"; the zero Quota lifts it. Calls of the running day,
 // minute and second stay counted. It fails with ErrUnknown on a path that WeChat does not have, and with ErrInput on a
@@ -112,7 +137,7 @@ func (s *Sim) SetQuota(path string, q Quota) error {
 // knows reports whether path is one of WeChat's own.
 func (s *Sim) knows(path string) bool {
 	_, pattern := s.mux.Handler(&http.Request{Method: http.MethodPost, URL: &url.URL{Path: path}})
-	return pattern == path && !strings.HasPrefix(path, "/sim/") && path != "/"
+	return pattern == path && path != "/" && path != "/sim" && !strings.HasPrefix(path, "/sim/")
 }
 
 // Quotas answers every quota that is set, by path.
@@ -130,7 +155,8 @@ func (s *Sim) Quotas() map[string]Quota {
 
 // AllowedIPs is the IP allow list (IP 白名单): addresses and prefixes such as "203.0.113.0/24". An empty list lets
 // everybody in. It guards the fetching of access tokens; with EveryAPI also whatever is called with one. Others get
-// 40164. The address is the peer's of the connection; headers are not believed.
+// 40164. The address is the peer's of the connection; headers are not believed. An IPv4 address mapped into IPv6, such
+// as ::ffff:203.0.113.7, counts as the IPv4 address, here and in the peer.
 type AllowedIPs struct {
 	IPs      []string `json:"ips"`
 	EveryAPI bool     `json:"everyAPI"`
@@ -139,7 +165,7 @@ type AllowedIPs struct {
 func (a AllowedIPs) check() error {
 	for _, text := range a.IPs {
 		if _, err := parsePrefix(text); err != nil {
-			return fmt.Errorf("%q is neither an IP address nor a prefix: %w", excerpt(text), ErrInput)
+			return fmt.Errorf("%q: %w: %w", excerpt(text), err, ErrInput)
 		}
 	}
 	return nil
@@ -147,14 +173,27 @@ func (a AllowedIPs) check() error {
 
 func parsePrefix(text string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(text); err == nil {
-		return p, nil
+		return unmapPrefix(p)
 	}
 	ip, err := netip.ParseAddr(text)
 	if err != nil {
-		return netip.Prefix{}, err
+		return netip.Prefix{}, errors.New("it is neither an IP address nor a prefix")
 	}
 	ip = ip.Unmap() // as the peers are
 	return ip.Prefix(ip.BitLen())
+}
+
+// mappedBits is how much of a mapped IPv4 address says that it is one: ::ffff:0:0/96.
+const mappedBits = 96
+
+func unmapPrefix(p netip.Prefix) (netip.Prefix, error) {
+	if !p.Addr().Is4In6() {
+		return p, nil
+	}
+	if p.Bits() < mappedBits {
+		return netip.Prefix{}, errors.New("a prefix of mapped IPv4 addresses has at least 96 bits; write the IPv4 prefix instead")
+	}
+	return p.Addr().Unmap().Prefix(p.Bits() - mappedBits)
 }
 
 func (a AllowedIPs) lets(ip netip.Addr) bool {
@@ -183,9 +222,14 @@ func (s *Sim) checkIP(in request) *refusal {
 		a = *s.allowed
 	}
 	guarded := in.path == "/cgi-bin/stable_token" || a.EveryAPI && !strings.HasPrefix(in.path, "/sns/")
-	if len(a.IPs) == 0 || !guarded || a.lets(in.ip) {
+	outside := guarded && s.takeFault(&s.faults.Access.OutsideIPs)
+	if !outside && (len(a.IPs) == 0 || !guarded || a.lets(in.ip)) {
 		return nil
 	}
+	return errIP(in)
+}
+
+func errIP(in request) *refusal {
 	return refuse(40164, fmt.Sprintf("invalid ip %s, not in whitelist", in.ip))
 }
 

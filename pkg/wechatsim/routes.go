@@ -51,9 +51,8 @@ func (s *Sim) routes() *http.ServeMux {
 	mux.HandleFunc("POST /sim/faults", control(s.controlSetFaults))
 	mux.HandleFunc("GET /sim/clock", control(s.controlShowClock))
 	mux.HandleFunc("POST /sim/clock", control(s.controlSetClock))
-	mux.HandleFunc("/sim/", func(w http.ResponseWriter, r *http.Request) {
-		writeControl(w, nil, errNoEndpoint(r.Method, r.URL.Path))
-	})
+	mux.HandleFunc("/sim/", noEndpoint)
+	mux.HandleFunc("/sim", noEndpoint) // or ServeMux would redirect it to /sim/
 	return mux
 }
 

@@ -50,6 +50,9 @@ func (s *Sim) prepare(p *push) (m message, copies int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settle(p.order)
+	if !s.tellable(p) {
+		return m, 0
+	}
 	_, now := s.clock()
 	if p.First == 0 || s.faults.Push.FreshTimestamp {
 		p.First, p.Nonce = now, s.chance.nonce()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
+	"strings"
 	"sync"
 	"time"
 )
@@ -64,9 +66,10 @@ type place struct {
 	refund bool
 }
 
-// New checks cfg and builds a Sim with no users and no orders. The error names every missing or malformed field.
+// New checks cfg and builds a Sim with no users and no orders. It keeps no slice or map of cfg: changing one later
+// changes nothing. The error names every missing or malformed field.
 func New(cfg Config) (*Sim, error) {
-	cfg = cfg.withDefaults()
+	cfg = cfg.own().withDefaults()
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -103,8 +106,18 @@ func (s *Sim) SetGoods(goods []Goods) {
 	s.goods = prices
 }
 
-// ServeHTTP answers WeChat's own paths and the control paths under /sim.
-func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+// ServeHTTP answers WeChat's own paths and the control paths under /sim. It redirects nobody: a path that is not clean,
+// such as //xpay/query_order, is an unknown one.
+func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch p := r.URL.EscapedPath(); {
+	case path.Clean(p) == strings.TrimSuffix(p, "/"):
+		s.mux.ServeHTTP(w, r)
+	case strings.HasPrefix(p, "/sim/"):
+		noEndpoint(w, r)
+	default:
+		s.api(s.invalidURL)(w, r)
+	}
+}
 
 // Now is the simulated time, in UTC.
 func (s *Sim) Now() time.Time { return s.cfg.Now().UTC() }

@@ -80,11 +80,17 @@ func (s *Sim) checkPaySig(in request, env int, required bool) *refusal {
 		}
 		return nil
 	}
-	key, known := s.cfg.AppKeys[env]
-	if !known || !sameSig(got, paySig(key, in.path, in.body)) {
+	if !s.merchantSigned(env, got, in.path, in.body) {
 		return refuse(268490003, "支付签名(pay_sig)校验失败")
 	}
 	return nil
+}
+
+// merchantSigned reports whether sig was made over uri and body with the AppKey of env, and no fault makes that key a
+// wrong one.
+func (s *Sim) merchantSigned(env int, sig, uri string, body []byte) bool {
+	key, known := s.cfg.AppKeys[env]
+	return known && sameSig(sig, paySig(key, uri, body)) && !s.takeFault(s.faults.Access.appKey(env))
 }
 
 // invalidURL answers every path WeChat does not have.

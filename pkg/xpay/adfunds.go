@@ -173,12 +173,12 @@ type FundsBillRequest struct {
 // FundsBillReply is the number of a charge.
 type FundsBillReply struct {
 	BillID   string // may be "" when Repeated
-	Repeated bool   // 268490004: an earlier identical call had charged already
+	Repeated bool   // 268490004: an earlier call with this RequestID had charged already, the Amount that it named
 	Raw      json.RawMessage
 }
 
-// CreateFundsBill charges an advert account, at most once per RequestID: a repetition succeeds with Repeated. Refusals
-// are 268490018 to 268490024. Spec 4.13.
+// CreateFundsBill charges an advert account, at most once per RequestID: a repetition succeeds with Repeated. errcode 0
+// without a bill_id is ErrNoAnswer: repeat the identical request. Refusals are 268490018 to 268490024. Spec 4.13.
 func (c *Client) CreateFundsBill(ctx context.Context, r FundsBillRequest) (FundsBillReply, error) {
 	authorize := 0
 	if r.Authorize {
@@ -197,6 +197,9 @@ func (c *Client) CreateFundsBill(ctx context.Context, r FundsBillRequest) (Funds
 		FundType       FundType `json:"fund_type"`
 	}{r.Amount, r.AccountUID, r.AccountName, r.AgencyID, r.RequestID, r.Settle.Begin, r.Settle.End, c.Merchant.env,
 		authorize, r.Type}}, func(f *fields, a answer) FundsBillReply {
+		if !a.repeated {
+			f.promised("bill_id")
+		}
 		return FundsBillReply{BillID: f.text("bill_id"), Repeated: a.repeated, Raw: a.raw}
 	})
 }

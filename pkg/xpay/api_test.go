@@ -26,7 +26,7 @@ var (
 		State: ComplaintPending, PayerPhone: "13800000000", PayerOpenID: "oABC",
 		Orders: []ComplaintOrder{{OrderID: "ORDER20260801001", ChannelOrderID: "202608011234567890",
 			WxOrderID: "VPO260801000000000000001", TransactionID: "4500000138202608010000000001", Amount: fen(100)}},
-		IncomingUserResponse: true, UserComplaintTimes: 1,
+		FullRefunded: true, IncomingUserResponse: true, UserComplaintTimes: 1,
 		Media: []ComplaintMedia{{MediaUser, []string{"https://api.mch.weixin.qq.com/v3/merchant-service/images/a",
 			"https://api.mch.weixin.qq.com/v3/merchant-service/images/b"}}},
 		ProblemDescription: "付款后没有会员", ProblemType: ProblemRefund, ApplyRefundAmount: fen(100), UserTags: []UserTag{UserTrusted},
@@ -65,9 +65,10 @@ var calls = []struct {
 	{"query_order", func(ctx context.Context, c *Client) (any, error) {
 		return c.QueryOrder(ctx, "oABC", ByOrderID("ORDER20260801001"))
 	}, Order{OrderID: "ORDER20260801001", WxOrderID: "VPO260801000000000000001", CreateTime: 1785599900, UpdateTime: 1785599990,
-		Status: StatusDelivered, BizType: 1000, OrderFee: fen(100), PaidFee: fen(100), LeftFee: fen(70), PaidTime: 1785599990,
+		Status: StatusDelivered, BizType: 1000, OrderType: TypeApplePayment, OrderFee: fen(105), CouponFee: 5, PaidFee: fen(100),
+		RefundFee: fen(30), LeftFee: fen(70), PaidTime: 1785599990,
 		ProvideTime: 1785600000, BizMeta: `{"attach":"testdata"}`, EnvType: 1, Token: "E-260801",
-		ChannelOrderID: "202608011234567890", WxpayOrderID: "4500000138202608010000000001", SettState: 2, PlatformFee: 10, CPSFee: 1}},
+		ChannelOrderID: "202608011234567890", WxpayOrderID: "4500000138202608010000000001", SettTime: 1785686400, SettState: 2, PlatformFee: 10, CPSFee: 1}},
 	{"notify_provide_goods", func(ctx context.Context, c *Client) (any, error) {
 		return silent(c.NotifyProvideGoods(ctx, ByOrderID("ORDER20260801001")))
 	}, nil},
@@ -84,7 +85,7 @@ var calls = []struct {
 	{"query_withdraw_order", func(ctx context.Context, c *Client) (any, error) {
 		return c.QueryWithdrawOrder(ctx, "WITHDRAW20260801")
 	}, Withdrawal{WithdrawNo: "WITHDRAW20260801", WxWithdrawNo: "WX20260801", Status: WithdrawDone, Amount: "128.50",
-		SuccessTime: 1785600000, CreateTime: "2026-08-01 12:00:00"}},
+		SuccessTime: 1785600000, CreateTime: "2026-08-01 12:00:00", FailReason: "银行退回"}},
 	{"start_upload_goods", func(ctx context.Context, c *Client) (any, error) {
 		return silent(c.StartUploadGoods(ctx, GoodsItem{ID: "vip_month", Name: "月度会员<VIP>&", Price: 1800,
 			Remark: "全站会员一个月", ItemURL: "https://img.example/vip.png"}))
@@ -99,7 +100,7 @@ var calls = []struct {
 	}, nil},
 	{"query_publish_goods", func(ctx context.Context, c *Client) (any, error) {
 		return c.QueryPublishGoods(ctx)
-	}, PublishTask{Status: TaskDone, Items: []PublishedItem{{"vip_month", ItemDone, ""}}}},
+	}, PublishTask{Status: TaskDone, Items: []PublishedItem{{"vip_month", ItemDone, ""}, {"vip_year", ItemFailed, "未通过审核"}}}},
 	{"query_biz_balance", func(ctx context.Context, c *Client) (any, error) {
 		return c.QueryBizBalance(ctx)
 	}, BizBalance{Amount: "128.50", CurrencyCode: "CNY"}},
@@ -166,9 +167,9 @@ var calls = []struct {
 	{"query_punishment_reasons", func(ctx context.Context, c *Client) (any, error) {
 		return c.QueryPunishmentReasons(ctx)
 	}, Punishment{AppID: "wx1234567890abcdef", Nickname: "demo", MerchantCode: "1111636273",
-		LimitedFunctions: []string{"WITHDRAW", "PAY"}, Recoveries: []Recovery{{
+		LimitedFunctions: []string{"WITHDRAW", "PAY"}, OtherLimitedFunctions: "直播", Recoveries: []Recovery{{
 			LimitationCaseID: "CASE0001", LimitationReasonType: "COMPLAINT", LimitationReason: "投诉过多",
-			LimitationReasonDescribe: "见通知", RelateLimitations: []string{"WITHDRAW"}, RecoverWay: "APPEAL", RecoverWayParam: "p",
+			LimitationReasonDescribe: "见通知", RelateLimitations: []string{"WITHDRAW"}, OtherRelateLimitations: "投放", RecoverWay: "APPEAL", RecoverWayParam: "p",
 			RecoverHelpURL: "https://help.example", LimitationActionType: "LIMIT", LimitationStartDate: "2026-08-01",
 			LimitationDate: "2026-09-01"}}}},
 	{"query_subscribe_contract", func(ctx context.Context, c *Client) (any, error) {
@@ -327,11 +328,17 @@ func TestWhatIsOptionalIsLeftOut(t *testing.T) {
 			_, err := c.QuerySubscribeContract(t.Context(), "oABC", "vip_month", AppleContract())
 			return err
 		}, `{"openid":"oABC","product_id":"vip_month","mode":"apple"}`},
+		"WeChat's number is refunded": {func(c *Client) error {
+			r := c5bRefund
+			r.Order = ByWxOrderID("VPO1")
+			_, err := c.RefundOrder(t.Context(), r)
+			return err
+		}, `{"openid":"oABC","wx_order_id":"VPO1","refund_order_id":"REFUND20260801001","left_fee":100,"refund_fee":30,"biz_meta":"{\"why\":\"test\"}","refund_reason":"3","req_from":"2","env":0}`},
 		"WeChat's number is notified": {func(c *Client) error {
 			return c.NotifyProvideGoods(t.Context(), ByWxOrderID("VPO1"))
 		}, `{"wx_order_id":"VPO1","env":0}`},
 	} {
-		client, peer, _ := client(t, `{"errcode":0,"task_id":"1","file_id":"1","authorization_state":"SIGNED"}`)
+		client, peer, _ := client(t, `{"errcode":0,"task_id":"1","file_id":"1","bill_id":"1","authorization_state":"SIGNED"}`)
 		if err := c.call(client); err != nil || peer.sent[0].body != c.want {
 			t.Errorf("%s: %v, sent %+v", name, err, peer.sent)
 		}
@@ -391,7 +398,6 @@ func TestWrongRequestsAreRefusedBeforeSending(t *testing.T) {
 		"a spend on a nameless item":        {spend(func(r *CurrencyPayRequest) { r.Items = []PayItem{{"", 1, 1}} }), "productid"},
 		"a spend on no pieces":              {spend(func(r *CurrencyPayRequest) { r.Items = []PayItem{{"a", 1, 0}} }), "quantity"},
 		"a spend below nothing":             {spend(func(r *CurrencyPayRequest) { r.Items = []PayItem{{"a", -1, 1}} }), "unit_price"},
-		"a spend without a remark":          {spend(func(r *CurrencyPayRequest) { r.Remark = "" }), "remark"},
 		"a spend that is not UTF-8":         {spend(func(r *CurrencyPayRequest) { r.Remark = "\xff" }), "remark"},
 		"a taking back of nothing":          {cancel(func(r *CancelCurrencyPayRequest) { r.Amount = -1 }), "amount"},
 		"a taking back of no spend":         {cancel(func(r *CancelCurrencyPayRequest) { r.PayOrderID = "" }), "pay_order_id"},
@@ -522,6 +528,10 @@ func TestErrcode0AboutNothingIsNoSuccess(t *testing.T) {
 			func(c *Client) error { return second(c.DownloadBill(t.Context(), august)) }, ErrNotReady},
 		"a bill in the making": {`{"errcode":268490011,"errmsg":"数据生成中"}`,
 			func(c *Client) error { return second(c.DownloadBill(t.Context(), august)) }, ErrNotReady},
+		"an export that is done without its file": {`{"errcode":0,"status":2,"download_url":""}`,
+			func(c *Client) error { return second(c.QueryDownloadOrder(t.Context(), "TASK1")) }, ErrNotReady},
+		"an export that is done and lacks the field": {`{"errcode":0,"status":2}`,
+			func(c *Client) error { return second(c.QueryDownloadOrder(t.Context(), "TASK1")) }, ErrNotReady},
 		"orders of funds in the making": {`{"errcode":0,"errmsg":"ok"}`,
 			func(c *Client) error { return second(c.DownloadAdverfundsOrder(t.Context(), "F1")) }, ErrNotReady},
 		"coins without a number": {`{"errcode":0}`,
@@ -531,6 +541,23 @@ func TestErrcode0AboutNothingIsNoSuccess(t *testing.T) {
 		"an export without a task": {`{"errcode":0}`, func(c *Client) error {
 			return second(c.StartDownloadOrder(t.Context(), ExportRequest{Days: august, Of: ExportCoins(), Channel: ChannelApple}))
 		}, ErrNoAnswer},
+		"a charge without a number of WeChat's": {`{"errcode":0}`,
+			func(c *Client) error { return second(c.CreateFundsBill(t.Context(), fundsBill)) }, ErrNoAnswer},
+		"an order of another number": {`{"errcode":0,"order":{"order_id":"OTHER","status":2,"paid_fee":1}}`,
+			func(c *Client) error { return second(c.QueryOrder(t.Context(), "o", ByOrderID("MINE"))) }, ErrNoAnswer},
+		"an order of another number of WeChat's": {`{"errcode":0,"order":{"order_id":"MINE","wx_order_id":"VPO2","status":2}}`,
+			func(c *Client) error { return second(c.QueryOrder(t.Context(), "o", ByWxOrderID("VPO1"))) }, ErrNoAnswer},
+		"a refund of another number": {`{"errcode":0,"refund_order_id":"REFUND2"}`,
+			func(c *Client) error { return second(c.RefundOrder(t.Context(), c5bRefund)) }, ErrNoAnswer},
+		"a refund of another order": {`{"errcode":0,"refund_order_id":"REFUND20260801001","pay_order_id":"OTHER"}`,
+			func(c *Client) error { return second(c.RefundOrder(t.Context(), c5bRefund)) }, ErrNoAnswer},
+		"a refund of another order of WeChat's": {`{"errcode":0,"pay_wx_order_id":"VPO2"}`, func(c *Client) error {
+			r := c5bRefund
+			r.Order = ByWxOrderID("VPO1")
+			return second(c.RefundOrder(t.Context(), r))
+		}, ErrNoAnswer},
+		"a list of texts": {`{"errcode":0,"total":1,"complaints":["2002"]}`,
+			func(c *Client) error { return second(c.GetComplaintList(t.Context(), august, Window{0, 10})) }, ErrNoAnswer},
 		"an upload without a file": {`{"errcode":0}`,
 			func(c *Client) error {
 				return second(c.UploadVPFile(t.Context(), "a", ImageURL("https://a.example/a")))
@@ -551,7 +578,7 @@ func TestErrcode0AboutNothingIsNoSuccess(t *testing.T) {
 
 func TestEmptyListsAreEmptyResults(t *testing.T) {
 	t.Parallel()
-	for _, empty := range []string{`[]`, `null`} {
+	for _, empty := range []string{`[]`, `null`, `{}`, `""`, `[""]`, `[{}]`, `[null]`} {
 		c, _, _ := client(t, `{"errcode":0,"status":0,"total":0,"complaints":`+empty+`,"bill_list":`+empty+`,"upload_item":`+empty+`}`)
 		list, err := c.GetComplaintList(t.Context(), august, Window{0, 10})
 		bills, err2 := c.DownloadIOSSettlementBill(t.Context(), summer)
@@ -579,6 +606,13 @@ func TestAnswersMayVaryInType(t *testing.T) {
 	if err != nil || cmp.Diff([]Recovery{{RelateLimitations: []string{"PAY"}}}, p.Recoveries) != "" || p.LimitedFunctions[0] != "PAY" {
 		t.Errorf("%+v %v", p, err)
 	}
+	c, _, _ = client(t, `{"errcode":0,"limited_functions":[],
+		"recovery_specifications":[{"relate_limitations":""},{"relate_limitations":["","PAY"]}]}`)
+	p, err = c.QueryPunishmentReasons(t.Context())
+	diff := cmp.Diff([]Recovery{{}, {RelateLimitations: []string{"PAY"}}}, p.Recoveries)
+	if err != nil || diff != "" || p.LimitedFunctions != nil {
+		t.Errorf("%s %v", diff, err)
+	}
 	c, _, _ = client(t, `{"errcode":0,"withdraw_no":"WITHDRAW1","status":"1","withdraw_amount":128.5,"withdraw_success_timestamp":5}`)
 	w, err := c.QueryWithdrawOrder(t.Context(), "WITHDRAW1")
 	if amount, _ := w.Amount.Fen(); err != nil || amount != 12850 || w.SuccessTime != 5 || w.Status != WithdrawRunning {
@@ -591,7 +625,7 @@ func TestAnswersMayVaryInType(t *testing.T) {
 	}
 	c, _, _ = client(t, `{"errcode":0,"authorization_state":"SIGNED","apple_subscription_info":{"original_transaction_id":"2000001147426510","auto_renew_status":1,"recent_subscription_start_date":1775226065000,"renewal_date":"1777904465000"}}`)
 	contract, err := c.QuerySubscribeContract(t.Context(), "o", "p", AppleContract())
-	if diff := cmp.Diff(&AppleContractInfo{"2000001147426510", true, 1775226065000, 1777904465000}, contract.Apple); diff != "" || err != nil {
+	if diff := cmp.Diff(&AppleContractInfo{"2000001147426510", AutoRenewOn, 1775226065000, 1777904465000}, contract.Apple); diff != "" || err != nil {
 		t.Errorf("%s %v", diff, err)
 	}
 }
@@ -636,6 +670,17 @@ func TestPayItemsAreTextInsideTheBody(t *testing.T) {
 	}
 	if want := `[{"productid":"a\"<b>","unit_price":2,"quantity":3},{"productid":"第2集","unit_price":0,"quantity":1}]`; body.PayItem != want {
 		t.Error(body.PayItem)
+	}
+}
+
+// Spec 4.3 does not say that remark is required, so it is WeChat's to refuse.
+func TestASpendMayHaveAnEmptyRemark(t *testing.T) {
+	t.Parallel()
+	c, peer, _ := client(t, `{"errcode":0}`)
+	r := c5eSpend
+	r.Remark = ""
+	if _, err := c.CurrencyPay(t.Context(), r, vectorSession); err != nil || !strings.HasSuffix(peer.sent[0].body, `,"remark":""}`) {
+		t.Errorf("%v, sent %+v", err, peer.sent)
 	}
 }
 

@@ -22,6 +22,10 @@ func TestAnAppleSubscriptionIsSignedAsVectorC4(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}
+	dear := AppleSubscription{ProductID: "p", Price: 500_000, Attach: "会员_A-1|*@"}
+	if _, err := m.SignAppleSubscribe(dear, "k"); err != nil {
+		t.Error(err)
+	}
 	a.FirstPrice = nil
 	if got, _ := m.SignAppleSubscribe(a, "k"); got.SignData != `{"offerId":"123","productId":"testproductId","goodsPrice":1800,"attach":"testdata"}` {
 		t.Errorf("at the full price: %s", got.SignData)
@@ -34,6 +38,7 @@ func TestAnAppleSubscriptionThatWeChatWouldRefuseIsNotSigned(t *testing.T) {
 	sandbox, _ := NewMerchant("123", Sandbox, "12345")
 	good := AppleSubscription{ProductID: "p", Price: 1800, Attach: "a"}
 	below, above := Fen(-1), Fen(1801)
+	attach := func(s string) func(*AppleSubscription) { return func(a *AppleSubscription) { a.Attach = s } }
 	for name, c := range map[string]struct {
 		merchant Merchant
 		change   func(*AppleSubscription)
@@ -47,6 +52,13 @@ func TestAnAppleSubscriptionThatWeChatWouldRefuseIsNotSigned(t *testing.T) {
 		"below nothing":   {m, func(a *AppleSubscription) { a.FirstPrice = &below }, "k"},
 		"dearer at first": {m, func(a *AppleSubscription) { a.FirstPrice = &above }, "k"},
 		"no attach":       {m, func(a *AppleSubscription) { a.Attach = "" }, "k"},
+		"dearer than any": {m, func(a *AppleSubscription) { a.Price = 500_001 }, "k"},
+		"markup":          {m, attach("<a>"), "k"},
+		"a quote":         {m, attach(`a"`), "k"},
+		"a line break":    {m, attach("a\nb"), "k"},
+		"a NUL":           {m, attach("a\x00"), "k"},
+		"a percent sign":  {m, attach("a%20"), "k"},
+		"not UTF-8":       {m, attach("a\xff"), "k"},
 		"a long attach":   {m, func(a *AppleSubscription) { a.Attach = strings.Repeat("长", 201) }, "k"},
 	} {
 		a := good

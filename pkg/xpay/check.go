@@ -12,6 +12,10 @@ func checkText(field, value, advice string) error {
 	if value == "" {
 		return fmt.Errorf("%s is empty: %s", field, advice)
 	}
+	return checkUTF8(field, value)
+}
+
+func checkUTF8(field, value string) error {
 	if !utf8.ValidString(value) {
 		return fmt.Errorf("%s is not UTF-8", field)
 	}

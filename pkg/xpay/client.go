@@ -35,9 +35,11 @@ type Client struct {
 	// HTTP sends. nil: a client with a timeout of 5 s per request (30 s for upload_vp_file), which also holds where
 	// neither HTTP nor the context has one. Redirects are never followed.
 	HTTP    *http.Client
-	BaseURL string       // "": https://api.weixin.qq.com
-	Refused func(*Error) // is told of every answer with an errcode other than 0, for metrics and the like; nil: nobody is
-	Retry   Retry        // the zero value repeats nothing but a call whose access token was rejected
+	BaseURL string // "": https://api.weixin.qq.com
+	// Refused is told of every answer that refuses, for metrics and the like, also where a repetition then succeeds; nil:
+	// nobody is. An errcode that the Endpoint counts as Done (268490004) is a success and never gets here.
+	Refused func(*Error)
+	Retry   Retry // the zero value repeats nothing but a call whose access token was rejected
 }
 
 type request struct {
@@ -52,7 +54,7 @@ type answer struct {
 	api      string
 	raw      []byte
 	node     *node
-	repeated bool // a done code: an earlier identical call succeeded, and fields may be missing
+	repeated bool // a done code: an earlier call with this number succeeded, and fields may be missing
 }
 
 // ask calls and reads the answer. An answer with a field that can not be read is no usable one.

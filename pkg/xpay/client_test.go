@@ -85,7 +85,7 @@ func TestRequestsAreTheBytesOfC5(t *testing.T) {
 			return c.NotifyProvideGoods(t.Context(), ByOrderID("ORDER20260801001"))
 		}},
 	} {
-		client, peer, _ := client(t, realOrder)
+		client, peer, _ := client(t, `{"errcode":0,"order":{"order_id":"ORDER20260801001","status":4}}`)
 		if err := c.call(client); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -98,7 +98,7 @@ func TestRequestsAreTheBytesOfC5(t *testing.T) {
 
 func TestWeChatsNumberGoesAlone(t *testing.T) {
 	t.Parallel()
-	c, peer, _ := client(t, realOrder)
+	c, peer, _ := client(t, `{"errcode":0,"order":{"wx_order_id":"VPO1","status":4}}`)
 	if _, err := c.QueryOrder(t.Context(), "oABC", ByWxOrderID("VPO1")); err != nil {
 		t.Fatal(err)
 	}
@@ -196,12 +196,52 @@ func TestUnknownOrders(t *testing.T) {
 	}
 }
 
+func TestARidIsAWordOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for errmsg, want := range map[string][2]string{
+		"system error rid: 6a-1-2":             {"system error", "6a-1-2"},
+		"参数错误rid:6a-1-2":                       {"参数错误", "6a-1-2"},
+		"rid: 6a-1-2":                          {"", "6a-1-2"},
+		"rid: wrong, rid: 6a-1-2 and so on":    {"rid: wrong,", "6a-1-2"},
+		"the field grid: must be a text":       {"the field grid: must be a text", ""},
+		"the field grid: is wrong rid: 6a-1-2": {"the field grid: is wrong", "6a-1-2"},
+		"my_rid: 1":                            {"my_rid: 1", ""},
+		"":                                     {"", ""},
+	} {
+		e := newError("query_order", -1, errmsg, nil)
+		if e.Message != want[0] || e.RID != want[1] {
+			t.Errorf("%s: %q, %q", errmsg, e.Message, e.RID)
+		}
+	}
+}
+
+func TestRefusedIsToldOfEveryRefusalAndOfNoSuccess(t *testing.T) {
+	t.Parallel()
+	c, _, _ := client(t, `{"errcode":-1}`, `{"errcode":42001}`, `{"errcode":268490004}`,
+		`{"errcode":0,"balance":5}`, "<html>", `{"errcode":268490006}`)
+	var told []int
+	c.Refused = func(e *Error) { told = append(told, e.Code) }
+	var n naps
+	c.Retry = n.retry(2, 0)
+	for range 2 {
+		if _, err := c.CurrencyPay(t.Context(), c5eSpend, vectorSession); err != nil { // busy, token, done; then 0
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.CurrencyPay(t.Context(), c5eSpend, vectorSession); err == nil {
+		t.Error("a spend of too much")
+	}
+	if diff := cmp.Diff([]int{-1, 42001, 268490006}, told); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestARejectedTokenIsRefreshedOnceAndTheBytesRepeated(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{40001, 40014, 42001} {
-		c, peer, tokens := client(t, fmt.Sprintf(`{"errcode":%d,"errmsg":"expired"}`, code), `{"errcode":0,"refund_wx_order_id":"VPR1","pay_order_id":7}`)
+		c, peer, tokens := client(t, fmt.Sprintf(`{"errcode":%d,"errmsg":"expired"}`, code), `{"errcode":0,"refund_wx_order_id":7,"pay_order_id":"ORDER20260801001"}`)
 		reply, err := c.RefundOrder(t.Context(), c5bRefund)
-		if err != nil || reply.RefundWxOrderID != "VPR1" || reply.PayOrderID != "7" {
+		if err != nil || reply.RefundWxOrderID != "7" || reply.PayOrderID != "ORDER20260801001" {
 			t.Fatalf("%d: %+v %v", code, reply, err)
 		}
 		if len(peer.sent) != 2 || peer.sent[0].body != peer.sent[1].body || cmp.Diff(tokens.rejected, []string{"T+0/"}) != "" ||

@@ -64,7 +64,7 @@ type CurrencyPayRequest struct {
 	Amount  int64     // coins
 	OrderID string    // yours for this spend; keep it and repeat the identical request while the outcome is unknown
 	Items   []PayItem // at least one; sent as the text payitem
-	Remark  string
+	Remark  string    // may be empty
 }
 
 // CurrencyPayReply says what a spend left. A counter is nil when WeChat did not send it, which happens when Repeated.
@@ -72,7 +72,7 @@ type CurrencyPayReply struct {
 	OrderID           string
 	Balance           *int64 // coins left
 	UsedPresentAmount *int64 // gifted coins among those spent
-	Repeated          bool   // 268490004: an earlier identical call had spent them already
+	Repeated          bool   // 268490004: an earlier call with this OrderID had spent already, the Amount that it named
 	Raw               json.RawMessage
 }
 
@@ -110,8 +110,7 @@ func (r CurrencyPayRequest) validate() error {
 	}
 	return cmp.Or(
 		checkOpenID(r.OpenID), checkUserIP(r.UserIP), checkPositive("amount", r.Amount, "coins"),
-		checkText("order_id", r.OrderID, "give the spend a number of yours"),
-		checkText("remark", r.Remark, "say what the coins are spent on"),
+		checkText("order_id", r.OrderID, "give the spend a number of yours"), checkUTF8("remark", r.Remark),
 	)
 }
 
@@ -185,7 +184,7 @@ type PresentCurrencyReply struct {
 	OrderID        string
 	Balance        *int64 // coins after the gift
 	PresentBalance *int64 // coins ever gifted to the user
-	Repeated       bool   // 268490004: an earlier identical call had given them already
+	Repeated       bool   // 268490004: an earlier call with this OrderID had given already, the Amount that it named
 	Raw            json.RawMessage
 }
 

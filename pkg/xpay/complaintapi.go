@@ -70,7 +70,8 @@ type ComplaintInfo struct {
 }
 
 // ComplaintOrder is an order that a complaint is about. WeChat's out_trade_no is not your number here (trap 27): it is
-// ChannelOrderID, and yours is OrderID.
+// ChannelOrderID, and yours is OrderID. CONFLICT in spec 4.14: one library reads transaction_id, mch_order_no and refund_id
+// instead; the official fields are read, and Raw keeps the others.
 type ComplaintOrder struct {
 	OrderID        string // wxa_out_trade_no: yours
 	ChannelOrderID string // out_trade_no: 商户单号, as in Order.ChannelOrderID
@@ -116,7 +117,8 @@ type ComplaintList struct {
 	Raw        json.RawMessage
 }
 
-// GetComplaintList lists the complaints of some days. Spec 4.14.
+// GetComplaintList lists the complaints of some days. CONFLICT in spec 4.1: a note on WeChat's page asks for both signatures,
+// its table for pay_sig alone, which is sent: no user is there who could sign. Spec 4.14.
 func (c *Client) GetComplaintList(ctx context.Context, days Days, w Window) (ComplaintList, error) {
 	return ask(ctx, c, getComplaintList, request{
 		wrong: cmp.Or(days.validate("begin_date", "end_date"), w.validate()),

@@ -21,12 +21,15 @@ type Endpoint struct {
 	PaySig, UserSig bool // which signatures the query carries; UserSig needs the user's session key
 	Env             EnvUse
 	EmptyAnswer     bool  // HTTP 200 with no body is success
-	Done            []int // codes that mean: an earlier identical call succeeded
+	Done            []int // codes that mean: an earlier call with the same Number succeeded, with what it said
 	// Repeatable: the identical request may be sent again. Of APIs that change something, only those of which WeChat
 	// says so are.
 	Repeatable bool
-	// Number is the body field that makes a later request the same operation; "" where there is none. Keep its value
-	// until the outcome is known, whether Repeatable or not.
+	// Number is the body field by which WeChat knows the operation or what it is about; "" where there is none. Keep its
+	// value until the outcome is known, and never try with another. Only where Repeatable is it documented that the same
+	// value makes a second request the same operation. How a second cancel_currency_pay, create_withdraw_order or
+	// notify_provide_goods ends is not (spec 4.4, 4.10, 4.7): ask query_user_balance, query_withdraw_order or query_order
+	// first. notify_provide_goods takes wx_order_id instead as well.
 	Number string
 	// Limits is what is published about rates and sizes. No numbers are published for calls per time (spec 4.0):
 	// 268490015, 45011 and 45009 tell.
@@ -40,7 +43,7 @@ type endpoint struct {
 	userSig     bool   // send signature; the request then needs a session key
 	env         EnvUse
 	emptyAnswer bool  // HTTP 200 with no body is success
-	done        []int // codes that mean: an earlier identical call succeeded
+	done        []int // see Endpoint.Done
 	repeatable  bool
 	number      string
 	limits      []string
@@ -72,7 +75,8 @@ var (
 	cancelCurrencyPay = endpoint{name: "cancel_currency_pay", paySig: true, userSig: true, number: "order_id"}
 	presentCurrency   = endpoint{name: "present_currency", paySig: true, done: once, repeatable: true, number: "order_id"}
 
-	queryOrder         = endpoint{name: "query_order", paySig: true, repeatable: true}
+	queryOrder = endpoint{name: "query_order", paySig: true, repeatable: true}
+	// 268490004 is not documented of a delivery. Should it come, WeChat was told before.
 	notifyProvideGoods = endpoint{name: "notify_provide_goods", paySig: true, emptyAnswer: true, done: once, number: "order_id"}
 	// refund_order may be repeated with identical parameters, but only somebody who asks for the refund number first
 	// can tell what the repetition did: the caller repeats it, not the client.

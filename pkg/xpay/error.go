@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -18,7 +19,7 @@ var (
 	// ErrAbsent: WeChat knows no such withdrawal, complaint, contract or the like (268490002 with 数据不存在, or errcode
 	// 0 about nothing). Orders have ErrNoOrder.
 	ErrAbsent = errors.New("wechat knows nothing under that number")
-	// ErrNotReady: the file is being made (268490011, or errcode 0 with an empty address): ask again after some seconds
+	// ErrNotReady: the file is being made (268490011, or errcode 0 without its address): ask again after some seconds
 	// to a minute, with the same parameters.
 	ErrNotReady = errors.New("wechat is still making the file")
 )
@@ -30,7 +31,7 @@ const (
 	ClassGiveUp  Class = iota // a person or a code fix is needed
 	ClassRetry                // repeat later, with identical parameters
 	ClassRefresh              // get another access token, repeat once; the client has done so already
-	ClassDone                 // an earlier identical call succeeded: treat as success
+	ClassDone                 // 0, or an earlier call with the same number succeeded: treat as success
 )
 
 func (c Class) String() string {
@@ -68,10 +69,15 @@ const (
 	secretBytesMin  = 4 // shorter ones are no secrets, and cutting them would garble the message
 )
 
+// ridForm is where errmsg ends in a rid. It is a word of its own: "grid:" holds none.
+var ridForm = regexp.MustCompile(`(?s)^(.*)\brid:\s*(\S*)`)
+
 // newError splits the rid off errmsg and keeps secrets that WeChat might echo out of it.
 func newError(api string, code int, message string, secrets []string) *Error {
-	message, rid, _ := strings.Cut(message, "rid:")
-	rid, _, _ = strings.Cut(strings.TrimSpace(rid), " ")
+	rid := ""
+	if parts := ridForm.FindStringSubmatch(message); parts != nil {
+		message, rid = parts[1], parts[2]
+	}
 	return &Error{Code: code, API: api, Message: clean(message, secrets), RID: clean(rid, secrets)}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // The events of spec 7.10; Events lists them. One URL gets every message of the mini-program, also those of other features.
@@ -109,7 +110,7 @@ func parse(msg []byte) (*node, error) {
 }
 
 func (e *Event) envelope(f *fields) {
-	e.Name = f.text("Event")
+	e.Name = strings.TrimSpace(f.text("Event")) // space around it, as in pretty-printed XML, makes no other event
 	e.CreateTime, e.MsgType = f.loose("CreateTime"), f.text("MsgType")
 	e.ToUserName, e.FromUserName = f.text("ToUserName"), f.text("FromUserName")
 	if slices.Contains(Events(), e.Name) { // of others it may mean anything

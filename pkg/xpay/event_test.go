@@ -35,7 +35,7 @@ var wantEvents = map[string]Event{
 		BusinessTime: "2026-08-05T11:20:00+08:00", BusinessCode: "CASE0001", BusinessState: "PROCESSING", EventType: "punishment"}},
 	EventAppleSigning: {CreateTime: 1775226066, FromUserName: "oUserOpenId", OpenID: "oUserOpenId", AppleSigning: &AppleSigning{
 		OpenID: "oUserOpenId", Attach: "testdata", Subscription: &AppleSubscriptionInfo{
-			OriginalTransactionID: "2000001147426510", ProductID: "vip_month", AutoRenewStatus: 1,
+			OriginalTransactionID: "2000001147426510", ProductID: "vip_month", AutoRenewStatus: AutoRenewOn,
 			RenewalDate: 1777904465000, SignedTime: 1775226065000}}},
 	EventAppleUnsigning: {CreateTime: 1776000000, FromUserName: "oUserOpenId", OpenID: "oUserOpenId", AppleSigning: &AppleSigning{
 		OpenID: "oUserOpenId", Attach: "testdata", Action: "unsubscribe", Subscription: &AppleSubscriptionInfo{
@@ -106,9 +106,9 @@ func TestEveryEventIsReadHoweverItIsWritten(t *testing.T) {
 // The parts that the examples of spec 7 lack: group buying, Apple's renewals and refunds.
 func TestThePartsThatComeSeldomAreRead(t *testing.T) {
 	t.Parallel()
-	const team, apple = `"TeamInfo":{"ActivityId":"a1","TeamId":"t1","TeamType":1,"TeamAction":"0"}`,
+	const team, apple = `"TeamInfo":{"ActivityId":"a1","TeamId":"t1","TeamType":1,"TeamAction":"1"}`,
 		`"AppleSubscriptionInfo":{"OriginalTransactionId":"2000001147426510","AutoRenewStatus":1,"RenewalDate":1777904465000}`
-	wantTeam := &TeamInfo{ActivityID: "a1", TeamID: "t1", TeamType: 1}
+	wantTeam := &TeamInfo{ActivityID: "a1", TeamID: "t1", TeamType: TeamPayAll, TeamAction: TeamJoin}
 	for msg, want := range map[string]Event{
 		`"Event":"xpay_goods_deliver_notify","RetryTimes":3,` + team + "," + apple: {Goods: &GoodsDelivery{RetryTimes: 3, Team: wantTeam,
 			AppleSubscription: &AppleSubscriptionInfo{OriginalTransactionID: "2000001147426510", AutoRenewStatus: 1, RenewalDate: 1777904465000}}},

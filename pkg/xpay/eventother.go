@@ -21,9 +21,9 @@ type RefundNotice struct {
 // Complaint is a user's complaint (spec 7.5). get_complaint_detail tells more; MchOrderID is your number.
 type Complaint struct {
 	OpenID, WxOrderID, MchOrderID string
-	TransactionID                 string
-	ComplaintID, Detail           string // newer editions only
-	ComplaintTime                 int64  // Unix seconds
+	TransactionID                 string // newer editions only, as the two below
+	ComplaintID, Detail           string
+	ComplaintTime                 int64 // Unix seconds
 	RetryTimes                    int
 	RequestID                     string
 }

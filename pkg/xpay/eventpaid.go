@@ -16,7 +16,8 @@ type GoodsDelivery struct {
 }
 
 // CoinPayment says that a recharge was paid. WeChat credits the coins itself (spec 7.3). CONFLICT: the cloud page explains the
-// event as "after buying goods with coins"; the table of its fields has money and a payment, so it is the recharge.
+// event as "after buying goods with coins"; the table of its fields has money and a payment, so it is the recharge. CONFLICT: one
+// SDK reads its fields out of GoodsInfo; the table has CoinInfo, which is read.
 type CoinPayment struct {
 	OpenID, OutTradeNo     string
 	Env                    *Env
@@ -38,15 +39,28 @@ type WeChatPayInfo struct {
 // TeamInfo comes with group buying only.
 type TeamInfo struct {
 	ActivityID, TeamID   string
-	TeamType, TeamAction int // type 1: pay all, refund when the group forms; action 0 create, 1 join
+	TeamType, TeamAction int // TeamPayAll; TeamCreate or TeamJoin
 }
+
+// The one documented value of TeamInfo.TeamType, and those of TeamInfo.TeamAction. Spec 7.2.
+const (
+	TeamPayAll = 1 // everybody pays in full and gets money back when the group forms
+	TeamCreate = 0
+	TeamJoin   = 1
+)
 
 // AppleSubscriptionInfo comes with Apple subscriptions only. Times are Unix milliseconds.
 type AppleSubscriptionInfo struct {
 	OriginalTransactionID, ProductID      string
-	AutoRenewStatus                       int
+	AutoRenewStatus                       int // AutoRenewOff or AutoRenewOn
 	RenewalDate, SignedTime, UnsignedTime int64
 }
+
+// What AutoRenewStatus says, in pushes and in AppleContractInfo. Spec 4.17, 7.7.
+const (
+	AutoRenewOff = 0
+	AutoRenewOn  = 1
+)
 
 func (f *fields) goods() *GoodsDelivery {
 	g := &GoodsDelivery{

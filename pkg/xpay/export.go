@@ -129,7 +129,8 @@ type Export struct {
 	Raw         json.RawMessage
 }
 
-// QueryDownloadOrder tells how far an export is. An unknown task has ExportNone. Spec 4.15.
+// QueryDownloadOrder tells how far an export is. An unknown task has ExportNone. ExportDone always comes with its file:
+// errcode 0 and status 2 without a download_url is ErrNotReady. Spec 4.15.
 func (c *Client) QueryDownloadOrder(ctx context.Context, taskID string) (Export, error) {
 	return ask(ctx, c, queryDownloadOrder, request{
 		wrong: checkText("task_id", taskID, "use the one StartDownloadOrder gave"),
@@ -138,8 +139,12 @@ func (c *Client) QueryDownloadOrder(ctx context.Context, taskID string) (Export,
 			Env    Env    `json:"env"`
 		}{taskID, c.Merchant.env},
 	}, func(f *fields, a answer) Export {
+		status := ExportStatus(f.needed("status"))
+		if status == ExportDone {
+			f.present("download_url", ErrNotReady)
+		}
 		return Export{
-			Status: ExportStatus(f.needed("status")), DownloadURL: f.text("download_url"), ExpireAt: f.text("expire_at"), Raw: a.raw,
+			Status: status, DownloadURL: f.text("download_url"), ExpireAt: f.text("expire_at"), Raw: a.raw,
 		}
 	})
 }

@@ -139,13 +139,15 @@ func (f *fields) yuan(name string) Yuan {
 	return text
 }
 
-// texts are the elements of a list of single values; a single value is a list of one.
+// texts are the elements of a list of single values; a single value is a list of one. An empty text is none.
 func (f *fields) texts(name string) (all []string) {
 	f.each(name, func(n *node) {
 		if len(n.kids) > 0 {
 			f.fail(name, "is not a list of single values")
 		}
-		all = append(all, n.text)
+		if n.text != "" {
+			all = append(all, n.text)
+		}
 	})
 	return all
 }
@@ -161,9 +163,16 @@ func (f *fields) each(name string, do func(*node)) {
 	}
 }
 
-// list reads every element of a list with the same error. No list, null and [] are all nil.
+// list reads every element of a list with the same error. No list, null and [] are all nil, and so are elements in which there
+// is nothing.
 func list[T any](f *fields, name string, read func(*fields) T) (all []T) {
 	f.each(name, func(n *node) {
+		if len(n.kids) == 0 {
+			if n.text != "" {
+				f.fail(name, "is not a list of objects")
+			}
+			return
+		}
 		sub := fields{node: n, err: f.err}
 		all = append(all, read(&sub))
 		f.err = sub.err
@@ -177,6 +186,13 @@ func (f *fields) present(name string, sentinel error) bool {
 		f.err = fmt.Errorf("%s is empty: %w", name, sentinel)
 	}
 	return f.err == nil
+}
+
+// same makes an answer about another number than the one that was asked for an error. Either may be missing.
+func (f *fields) same(name, asked string) {
+	if got := f.text(name); asked != "" && got != "" && got != asked {
+		f.fail(name, "is not the one that was asked for")
+	}
 }
 
 // promised is text for a field without which the answer is of no use.

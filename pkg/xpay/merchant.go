@@ -46,7 +46,8 @@ func (e Env) String() string {
 
 // PaySig is the merchant's signature: lower-case hex of HMAC-SHA256(appKey, uri + "&" + body). uri is
 // requestVirtualPayment on the phone, and the path with its leading slash and without a query on the server.
-// body must be the very bytes that are sent. An empty key or uri gives "", which nobody accepts. Spec 3.1, V1.
+// body must be the very bytes that are sent. An empty key or uri gives "", which nobody accepts. CONFLICT in spec 3.1: one SDK
+// signs the path without its slash; the official vector has it. Spec 3.1, V1.
 func PaySig(appKey, uri string, body []byte) string {
 	if appKey == "" || uri == "" {
 		return ""

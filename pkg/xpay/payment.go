@@ -14,7 +14,9 @@ const (
 	wholeMax       = 1<<53 - 1               // the phone holds numbers as JavaScript does
 )
 
-// Goods is the purchase of one product (mode short_series_goods). All fields but ActivityPrice are required.
+// Goods is the purchase of one product (mode short_series_goods). All fields but ActivityPrice are required. CONFLICTS in spec
+// 2.2: goodsPrice is signed as a number, though one type definition has text; attach is required, though one tutorial leaves it
+// out; platform, which older editions had, is not signed.
 type Goods struct {
 	ProductID  string
 	Quantity   int

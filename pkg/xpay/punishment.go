@@ -21,7 +21,7 @@ type Recovery struct {
 	LimitationReasonType     string
 	LimitationReason         string
 	LimitationReasonDescribe string
-	RelateLimitations        []string // CONFLICT in spec 4.16: text in the table, a list in the example; both are read
+	RelateLimitations        []string // CONFLICT in spec 4.16: text in the table, a list in the example; both are read, "" is none
 	OtherRelateLimitations   string
 	RecoverWay               string
 	RecoverWayParam          string

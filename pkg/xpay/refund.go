@@ -66,14 +66,18 @@ type refundBody struct {
 }
 
 // RefundOrder starts a refund. Success means started, not returned: query the refund number or wait for the push.
-// When OutcomeUnknown(err), query the refund number, and repeat the identical request if it is absent. Apple orders
-// can not be refunded here. Spec 4.8.
+// When OutcomeUnknown(err), query the refund number, and repeat the identical request if it is absent; an answer about other
+// numbers is ErrNoAnswer. Apple orders can not be refunded here. CONFLICT in spec 4.1: a note on WeChat's page asks for both
+// signatures, its table for pay_sig alone, which is sent. Spec 4.8.
 func (c *Client) RefundOrder(ctx context.Context, r RefundRequest) (RefundReply, error) {
 	return ask(ctx, c, refundOrder, request{wrong: r.validate(), openID: r.OpenID, body: refundBody{
 		OpenID: r.OpenID, OrderID: r.Order.orderID, WxOrderID: r.Order.wxOrderID, RefundOrderID: r.RefundOrderID,
 		LeftFee: r.LeftFee, RefundFee: r.RefundFee, BizMeta: r.BizMeta, Reason: r.Reason, From: r.From,
 		Env: c.Merchant.env,
 	}}, func(f *fields, a answer) RefundReply {
+		f.same("refund_order_id", r.RefundOrderID)
+		f.same("pay_order_id", r.Order.orderID)
+		f.same("pay_wx_order_id", r.Order.wxOrderID)
 		return RefundReply{
 			RefundOrderID: f.text("refund_order_id"), RefundWxOrderID: f.text("refund_wx_order_id"),
 			PayOrderID: f.text("pay_order_id"), PayWxOrderID: f.text("pay_wx_order_id"), Raw: a.raw,

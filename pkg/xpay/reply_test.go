@@ -65,6 +65,8 @@ func TestReplyForWhatIsUnknownOrNotDone(t *testing.T) {
 		{"a new xpay event", `<xml><Event>xpay_new_notify</Event></xml>`, Verdict{Message: "kept"}, "success", false},
 		{"a new event, not kept", `{"Event":"xpay_new_notify"}`, Verdict{Code: 1, Message: "later"}, `{"ErrCode":1,"ErrMsg":"later"}`, true},
 		{"paid, not delivered", `<xml><Event>xpay_goods_deliver_notify</Event></xml>`, Verdict{Code: 1}, `<xml><ErrCode>1</ErrCode><ErrMsg><![CDATA[]]></ErrMsg></xml>`, true},
+		{"paid, in XML that was indented", "<xml>\n <Event>\n  <![CDATA[xpay_goods_deliver_notify]]>\n </Event>\n</xml>", Verdict{}, `<xml><ErrCode>0</ErrCode><ErrMsg><![CDATA[success]]></ErrMsg></xml>`, true},
+		{"paid, with space around the name", `{"Event":" xpay_goods_deliver_notify "}`, Verdict{}, `{"ErrCode":0,"ErrMsg":"success"}`, true},
 		{"paid, with a word", `{"Event":"xpay_goods_deliver_notify"}`, Verdict{Message: "delivered"}, `{"ErrCode":0,"ErrMsg":"delivered"}`, true},
 	} {
 		e, err := ParseEvent([]byte(c.msg))

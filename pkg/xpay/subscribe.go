@@ -48,7 +48,7 @@ type SubscribeContract struct {
 // AppleContractInfo is a subscription at Apple, up to 10 seconds behind it. Times are Unix milliseconds.
 type AppleContractInfo struct {
 	OriginalTransactionID       string
-	AutoRenewStatus             bool
+	AutoRenewStatus             int // AutoRenewOff or AutoRenewOn
 	RecentSubscriptionStartDate int64
 	RenewalDate                 int64
 }
@@ -88,7 +88,7 @@ func readSubscribeContract(f *fields, a answer) SubscribeContract {
 	contract := SubscribeContract{State: AuthorizationState(f.text("authorization_state")), Raw: a.raw}
 	f.inside("apple_subscription_info", func(f *fields) {
 		contract.Apple = &AppleContractInfo{
-			OriginalTransactionID: f.text("original_transaction_id"), AutoRenewStatus: f.flag("auto_renew_status"),
+			OriginalTransactionID: f.text("original_transaction_id"), AutoRenewStatus: int(f.whole("auto_renew_status")),
 			RecentSubscriptionStartDate: f.loose("recent_subscription_start_date"), RenewalDate: f.loose("renewal_date"),
 		}
 	})

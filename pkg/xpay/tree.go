@@ -45,6 +45,7 @@ func (n *node) child(name string) *node {
 type tree struct {
 	nodes, nodesMax, texts int
 	free                   []node // made, but not in the tree yet
+	text                   []byte // of the innermost element, since its start
 }
 
 func (t *tree) add(parent *node, name string, depth int) (*node, error) {
@@ -93,14 +94,16 @@ func (t *tree) step(path []*node, token xml.Token) ([]*node, error) {
 	switch token := token.(type) {
 	case xml.StartElement:
 		n, err := t.add(top, xmlName(token.Name), len(path))
+		t.text = t.text[:0] // what an element with others inside says beside them is not kept
 		return append(path, n), err
 	case xml.EndElement:
 		if len(path) == 1 || top.name != xmlName(token.Name) {
 			return nil, errors.New("an XML element ends that was not open")
 		}
-		if len(top.kids) > 0 {
-			top.text = ""
+		if len(top.kids) == 0 {
+			top.text = string(t.text)
 		}
+		t.text = t.text[:0]
 		return path[:len(path)-1], nil
 	case xml.CharData:
 		if len(path) == 1 && len(bytes.TrimSpace(token)) > 0 {
@@ -109,7 +112,7 @@ func (t *tree) step(path []*node, token xml.Token) ([]*node, error) {
 		if t.texts++; t.texts > 4*treeNodesMax {
 			return nil, errors.New("too many pieces of text")
 		}
-		top.text += string(token)
+		t.text = append(t.text, token...)
 	case xml.Directive:
 		return nil, errors.New("a DOCTYPE, which WeChat never sends")
 	case xml.Comment, xml.ProcInst:

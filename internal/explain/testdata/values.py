@@ -119,6 +119,15 @@ row("C1: signature of nothing", "empty-body", mac(SESSION, "").hexdigest(), of="
 row("braces signed for nothing", "empty-object", mac(SESSION, "{}").hexdigest(), of="signature", session=SESSION, key="", body="")
 row("V1-c: signature of the body without spaces", "re-serialized", mac(SESSION, COMPACT).hexdigest(), of="signature", session=SESSION)
 
+# The price
+GOODS = '{"offerId":"1","env":0,"goodsPrice":10,"outTradeNo":"ORDER0001"}'
+for signed in ["0.1", "0.10"]:
+    pay("10 fen as " + signed, "yuan", PHONE + "&" + GOODS.replace("10,", signed + ","), uri=PHONE, body=GOODS)
+for signed in ["18", "18.0", "18.00"]:
+    pay("1800 fen as " + signed, "yuan", PHONE + "&" + GOODS.replace("10,", signed + ","), uri=PHONE, body=GOODS.replace("10,", "1800,"))
+row("5 fen as 0.05", "yuan", mac(SESSION, GOODS.replace("10,", "0.05,")).hexdigest(), of="signature", uri=PHONE, body=GOODS.replace("10,", "5,"), session=SESSION)
+pay("a refund in yuan", "yuan", "/xpay/refund_order&" + '{"left_fee":1850,"refund_fee":18.5}', uri="/xpay/refund_order", body='{"left_fee":1850,"refund_fee":1850}')
+
 # The hash
 TEXT = URI + "&" + BODY
 row("HMAC-SHA1", "sha1", mac(KEY, TEXT, hashlib.sha1).hexdigest())
@@ -133,6 +142,9 @@ row("key and text swapped", "swapped", mac(TEXT, KEY).hexdigest())
 row("HMAC over the hash", "hashed-body", mac(KEY, hashlib.sha256(TEXT.encode()).hexdigest()).hexdigest())
 row("WeChat Pay v2, MD5 in capitals", "wechat-pay", hashlib.md5(b"env=0&openid=xxx&user_ip=127.0.0.1&key=12345").hexdigest().upper())
 row("WeChat Pay v2, HMAC", "wechat-pay", mac(KEY, "env=0&openid=xxx&user_ip=127.0.0.1&key=12345").hexdigest())
+row("WeChat Pay v2, HMAC in capitals without a uri or a key behind", "wechat-pay", mac(KEY, "env=0&openid=xxx&user_ip=127.0.0.1").hexdigest().upper())
+row("the same with an empty field", "wechat-pay", mac(KEY, "a=&env=0").hexdigest().upper(), body='{"env":0,"a":""}')
+row("the same without the empty field", "wechat-pay", mac(KEY, "env=0").hexdigest().upper(), body='{"env":0,"a":""}')
 
 # The form
 RIGHT = mac(KEY, TEXT)
