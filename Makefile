@@ -47,13 +47,14 @@ bench: ## measure; prints and writes bench.txt
 
 # --- AWS ---
 LAMBDA_ARCH ?= arm64
+STAGE ?=
 LAMBDA_GOARCH = $(if $(filter x86_64,$(LAMBDA_ARCH)),amd64,arm64)
 FUNCTIONS = $(notdir $(wildcard functions/*))
 # Without net/rpc, paths, symbols and commit: half the size, and the same bytes from the same code whoever builds it.
 GO_LAMBDA = CGO_ENABLED=0 GOOS=linux GOARCH=$(LAMBDA_GOARCH) go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w"
 export SAM_CLI_TELEMETRY = 0
 
-.PHONY: functions sam-validate sam-build sam-local sam-api deploy
+.PHONY: functions sam-validate sam-build sam-local sam-api deploy deploy-cn
 
 # `sam build` calls build-<LogicalId>: build-CreateOrderFunction builds functions/createorder.
 build-%Function:
@@ -66,7 +67,7 @@ functions: ## build the Lambda binaries into bin/lambda/NAME/bootstrap (LAMBDA_A
 	done
 	@wc -c bin/lambda/*/bootstrap
 
-sam-validate: ## check template.yaml: SAM, cfn-lint for three regions, both partitions
+sam-validate: ## check template.yaml: SAM, cfn-lint for three regions, both partitions, cfn-guard
 	@tools/sam-validate
 
 sam-build: goods ## build what `sam deploy` uploads into .aws-sam/build (LAMBDA_ARCH=arm64 or x86_64)
@@ -77,8 +78,11 @@ goods: # a slip in goods.yaml is found before it is deployed
 	@go test -count=1 -run '^TestTheGoodsCanBeSold$$' ./internal/template >.goods.log 2>&1 || { cat .goods.log; rm -f .goods.log; exit 1; }
 	@rm -f .goods.log
 
-deploy: sam-build ## deploy to AWS, asking for what is missing; docs/how-to/deploy.md
-	@"$$(tools/venv sam)/sam" deploy --guided --parameter-overrides Architecture=$(LAMBDA_ARCH)
+deploy: goods ## build and deploy the stack xpay-STAGE, asking the first time: make deploy STAGE=dev; docs/how-to/deploy.md
+	@tools/deploy '$(STAGE)'
+
+deploy-cn: goods ## the same in AWS China: make deploy-cn STAGE=dev
+	@tools/deploy '$(STAGE)' cn
 
 sam-local: build ## run each Lambda once in Docker, against a simulated WeChat and AWS; docs/how-to/sam-local.md
 	@go run ./internal/samlocal

@@ -15,6 +15,7 @@ import (
 // doctorCmd examines a configuration.
 type doctorCmd struct {
 	account
+	stackFlags
 	PushURL    string     `name:"push-url" placeholder:"URL" help:"URL of 消息推送, as https://host/wechat/push. 消息推送的服务器地址。"`
 	PushToken  secretText `env:"XPAY_PUSH_TOKEN" placeholder:"T" help:"Token of 消息推送; @FILE reads a file. 消息推送的 Token。"`
 	PushAESKey secretText `name:"push-aes-key" env:"XPAY_PUSH_AES_KEY" placeholder:"K" help:"EncodingAESKey of 消息推送; @FILE reads a file. 消息加密密钥。"`
@@ -32,11 +33,12 @@ func (doctorCmd) Help() string {
 if the answers do not settle it; not tested, if nobody was asked. Nothing is changed, no money moves, no secret is printed.
 
   xpay doctor --push-url https://shop.example.com/wechat/push                             # a real account: .xpay/config.json or --config
+  xpay doctor --stack xpay-prod                                                           # a deployed stack, with your AWS credentials
   xpay doctor --wechat-url http://127.0.0.1:8090 --push-url http://127.0.0.1:8080/wechat/push   # what xpay dev runs
 
 检查 AppID/AppSecret、IP 白名单、各环境 AppKey、消息推送、时钟与道具；只读，不动资金，不输出密钥。
 ok：正常；FIX：需要修复；unknown：应答不足以判断；not tested：没有测试。` +
-		exits("nothing has to be fixed. 无需修复。", "something has to be fixed. 有需要修复的问题。")
+		exitsLater("nothing has to be fixed. 无需修复。", "something has to be fixed. 有需要修复的问题。")
 }
 
 const doctorTimeout = 2 * time.Minute
@@ -45,7 +47,7 @@ const doctorTimeout = 2 * time.Minute
 func (c doctorCmd) Run(ctx context.Context, o output) error {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
-	patient, err := c.patient()
+	patient, err := c.patient(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,8 +65,8 @@ func (c doctorCmd) Run(ctx context.Context, o output) error {
 	return nil
 }
 
-func (c doctorCmd) patient() (doctor.Patient, error) {
-	cfg, err := c.load()
+func (c doctorCmd) patient(ctx context.Context) (doctor.Patient, error) {
+	cfg, found, err := c.configuration(ctx)
 	if err != nil {
 		return doctor.Patient{}, err
 	}
@@ -76,7 +78,7 @@ func (c doctorCmd) patient() (doctor.Patient, error) {
 	}
 	p := doctor.Patient{
 		Config: cfg, PushURL: c.PushURL, Format: c.PushFormat, Plain: c.PushMode == "plain", OpenID: c.OpenID,
-		HTTP: &http.Client{Timeout: callTimeout}, Now: time.Now, Deployed: c.Deployed,
+		HTTP: &http.Client{Timeout: callTimeout}, Now: time.Now, Deployed: c.Deployed, Found: found,
 	}
 	path := c.Goods
 	if path == "" {

@@ -19,10 +19,12 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Exit codes: 0 as asked, 1 something is wrong or was refused, 2 the command line or the configuration is wrong.
+// Exit codes: 0 as asked, 1 something is wrong or was refused, 2 the command line or the configuration is wrong, 3 a service
+// does not answer or the outcome is not known: the same command again may succeed.
 const (
 	exitFailed = 1
 	exitUsage  = 2
+	exitLater  = 3
 )
 
 // cli is every command with its flags; kong prints the help from the tags.
@@ -38,6 +40,11 @@ type cli struct {
 	Doctor  doctorCmd  `cmd:"" help:"Check a configuration and say what to fix. 检查配置并给出修复办法。"`
 	Goods   goodsCmd   `cmd:"" help:"Bring goods.yaml to WeChat. 把 goods.yaml 同步到微信。"`
 	Call    callCmd    `cmd:"" help:"Call any of the 37 APIs. 调用任一虚拟支付接口。"`
+
+	Orders  ordersCmd  `cmd:"" help:"Look at orders and act on them, deployed or local. 查看和处理订单。"`
+	Outputs outputsCmd `cmd:"" help:"Print the addresses of a deployed stack, and where to paste them. 查看部署输出。"`
+	Secrets secretsCmd `cmd:"" help:"Put, check and rotate the secrets of a deployed stack. 写入、检查、轮换密钥。"`
+	Cost    costCmd    `cmd:"" help:"Print what AWS asks for a number of orders. 计算 AWS 费用。"`
 }
 
 func main() {
@@ -67,7 +74,8 @@ Exit codes 退出码:
 
   0  as asked. 按要求完成。
   1  something is wrong or was refused. 有问题，或被拒绝。
-  2  the command line or the configuration is wrong. 命令行或配置有误。`
+  2  the command line or the configuration is wrong. 命令行或配置有误。
+  3  a service does not answer, or the outcome is unknown: the same command again is harmless. 服务无应答或结果未知，可原样重试。`
 
 // exits ends the help of a command with what its exit codes mean.
 func exits(zero, one string) string {
@@ -80,10 +88,16 @@ Exit codes 退出码:
   2  the command line or the configuration is wrong. 命令行或配置有误。`
 }
 
+// exitsLater is exits for a command that asks a deployed stack or the local one: without an answer it ends with 3.
+func exitsLater(zero, one string) string {
+	return exits(zero, one) + `
+  3  a service does not answer, or the outcome is unknown: the same command again is harmless. 服务无应答或结果未知，可原样重试。`
+}
+
 // newParser knows the commands; exit is called by --help.
 func newParser(c *cli, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
 	parser, err := kong.New(c, kong.Name("xpay"), kong.Description(about), kong.Writers(stdout, stderr), kong.Exit(exit),
-		kong.Vars{"receipts": defaultReceipts}, kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+		kong.Vars{"receipts": defaultReceipts, "localURL": defaultLocalURL}, kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err == nil {
 		parser.Model.HelpFlag.Help = "Show this help. 显示帮助。"
 	}
@@ -119,6 +133,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // codeOf says what went wrong, unless the command has said it.
 func codeOf(err error, stderr io.Writer) int {
 	var usage usageError
+	var later laterError
 	switch {
 	case err == nil:
 		return 0
@@ -127,6 +142,9 @@ func codeOf(err error, stderr io.Writer) int {
 	case errors.As(err, &usage):
 		fmt.Fprintln(stderr, "xpay:", err)
 		return exitUsage
+	case errors.As(err, &later):
+		fmt.Fprintln(stderr, "xpay:", err)
+		return exitLater
 	}
 	fmt.Fprintln(stderr, "xpay:", err)
 	return exitFailed
@@ -134,12 +152,13 @@ func codeOf(err error, stderr io.Writer) int {
 
 // usageZH says in Chinese what kind of mistake the parser found. Its own words are English; ours are in both languages.
 func usageZH(err error) string {
-	if strings.ContainsFunc(err.Error(), func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+	if hasChinese(err.Error()) {
 		return ""
 	}
 	for _, kind := range [][2]string{
 		{"missing flags", "缺少必需的参数"}, {`expected "<`, "缺少必需的内容"}, {"unknown flag", "没有这个参数"},
 		{"unexpected argument", "多余的内容，或没有这个命令"}, {"expected one of", "缺少子命令"}, {"must be one of", "参数的值不在可选范围内"},
+		{"can't be used together", "这些参数不能同时使用"}, {"no such file", "文件不存在"},
 		{"expected", "参数的值格式不对"},
 	} {
 		if strings.Contains(err.Error(), kind[0]) {
@@ -147,6 +166,10 @@ func usageZH(err error) string {
 		}
 	}
 	return ". 命令行有误"
+}
+
+func hasChinese(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Han, r) })
 }
 
 // commandOf is the command whose help is to be read.

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"golang.org/x/term"
 )
 
 const stdinBytesMax = 2 << 20
@@ -86,5 +88,5 @@ func (o output) progress(format string, args ...any) {
 // isTerminal tells whether a person sits at the other end.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
-	return ok && terminal(f)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -38,8 +38,9 @@ Printed from the code: ` + "`go test ./cmd/xpay -run Reference -update`" + `. Ru
 | 0 | as asked |
 | 1 | something is wrong or was refused: a push that does not fit, something the doctor would fix, a doubtful price, a price that needs a yes, a file of goods or receipts that cannot be used, an error of WeChat or no answer, a value that no known mistake produces |
 | 2 | the command line or the configuration is wrong: a flag, a --config file that is missing, malformed or readable by others, an account that is not complete. Nothing was changed |
+| 3 | orders, outputs, secrets, doctor --stack: a service does not answer, or whether something was done is not known: the same command again is harmless and may succeed |
 
-Each command says below what its exit codes mean. 每个命令的退出码见下文：0 按要求完成，1 有问题或被拒绝，2 命令行或配置有误（未做任何改动）。
+Each command says below what its exit codes mean. 每个命令的退出码见下文：0 按要求完成，1 有问题或被拒绝，2 命令行或配置有误（未做任何改动），3 服务无应答或结果未知（可原样重试）。
 
 **Secrets** need not stand on the command line, where other users of the machine and the shell's history see them: ` + "`--app-key @FILE`" + ` reads a file (its
 last line end is cut), and each has an environment variable, for which @FILE works too; a key that begins with @ is written @@. No secret is ever

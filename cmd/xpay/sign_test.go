@@ -101,6 +101,14 @@ func TestAWrongCommandLineIsExitTwoAndShowsNoKey(t *testing.T) {
 		"a name that is no XML":    {[]string{"push", "forge", "--event", "refund", "--mode", "plain", "--format", "xml", "--token", "T", "--set", "1a=1"}, "OutTradeNo=ORDER1"},
 		"a nameless inner field":   {[]string{"push", "forge", "--event", "goods_deliver", "--mode", "plain", "--token", "T", "--set", "GoodsInfo.=1"}, "OutTradeNo=ORDER1"},
 		"a field of a text":        {[]string{"push", "forge", "--event", "goods_deliver", "--mode", "plain", "--token", "T", "--set", "OutTradeNo.A=1"}, "no object"},
+		"half a command of orders": {[]string{"orders"}, "show"},
+		"whose orders":             {[]string{"orders", "held"}, "--local"},
+		"no stack":                 {[]string{"secrets", "check"}, "--stack"},
+		"no region":                {[]string{"outputs", "--stack", "s"}, "--region"},
+		"no orders to pay for":     {[]string{"cost", "--orders", "0"}, "--orders"},
+		"a share that is none":     {[]string{"cost", "--abandoned", "1"}, "--abandoned"},
+		"no such prices":           {[]string{"cost", "--prices", "/nowhere/prices.json"}, "--prices"},
+		"a stack and a file":       {[]string{"doctor", "--stack", "s", "--config", "c.json"}, "--config"},
 		"an AES key too short":     {[]string{"push", "forge", "--event", "goods_deliver", "--token", "T", "--aes-key", "short", "--app-id", "wx1"}, "--aes-key"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -133,6 +141,10 @@ func TestAStrayWordIsNeverPrinted(t *testing.T) {
 		"instead of an env":        {"goods", "plan", "--env", key},
 		"instead of a time":        {"goods", "apply", "--poll", key},
 		"instead of a moment":      {"push", "open", "--query", "a=b", "--now", key},
+		"instead of an amount":     {"orders", "refund", "ID", "--local", "--yes", "--yuan", key},
+		"instead of a day":         {"orders", "recheck", "--local", "--from", key},
+		"instead of a state":       {"orders", "list", "--local", "--user", "u", "--state", key},
+		"instead of a secret":      {"secrets", "put", key, "--stack", "s"},
 		"instead of an event":      {"push", "forge", "--token", "T", "--mode", "plain", "--event", key},
 		"a word that the text has": {"sign", "pay", "--uri", v1URI, "--app-key", "x", "argument"},
 	} {
@@ -188,7 +200,11 @@ func TestHelpTeachesWithExamples(t *testing.T) {
 	}
 }
 
-var toolNames = []string{"dev", "demo", "sign pay", "sign user", "explain", "push open", "push forge", "doctor", "goods plan", "goods apply", "goods status", "call"}
+var toolNames = []string{
+	"dev", "demo", "sign pay", "sign user", "explain", "push open", "push forge", "doctor", "goods plan", "goods apply", "goods status", "call",
+	"orders show", "orders list", "orders held", "orders accept", "orders dismiss", "orders advance", "orders recheck", "orders adopt", "orders deliver",
+	"orders refund", "outputs", "secrets put", "secrets check", "secrets rotate", "cost",
+}
 
 func TestAURIThatWeChatDoesNotSignIsSaid(t *testing.T) {
 	t.Parallel()

@@ -6,9 +6,10 @@ import (
 
 	"github.com/xpay-serverless/xpay-serverless/internal/awsenv"
 	"github.com/xpay-serverless/xpay-serverless/internal/bridge"
+	"github.com/xpay-serverless/xpay-serverless/internal/deliver/eventbus"
 )
 
 func main() {
-	env := awsenv.Start("reconcile")
+	env := awsenv.Start("reconcile", awsenv.EventBus(eventbus.Open))
 	lambda.Start(bridge.Queue(env.Work, env.Log))
 }

@@ -68,9 +68,9 @@ something refuses to start and says everything that is wrong in one line of its 
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Name, needed, readers(s), s.Meaning)
 	}
 	fmt.Fprintf(&b, `
-Secrets are read at the start and again after %s to %s, at once (but at most once in %s) when one does not fit. Of push and seal the
-version before the current one serves too. Products and prices come from %s, which is deployed with the functions.
-`, short(secretsTTL), short(secretsTTL*5/4), short(forceGap), "`goods.yaml`")
+Secrets are read at the start and again after %s to %s, at once when one does not fit: at most once in %s, and once in %s when it
+is WeChat that refuses ours. The version before the current one serves too, a push secret's for %.0f hours. Products and prices come from %s, which is deployed with the functions.
+`, short(secretsTTL), short(secretsTTL*5/4), short(claimedGap), short(provenGap), pushOverlap.Hours(), "`goods.yaml`")
 	return b.String()
 }
 

@@ -4,6 +4,7 @@
 package awsenv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -26,6 +28,7 @@ import (
 	"github.com/xpay-serverless/xpay-serverless/internal/bridge"
 	"github.com/xpay-serverless/xpay-serverless/internal/catalog"
 	"github.com/xpay-serverless/xpay-serverless/internal/httpapi"
+	"github.com/xpay-serverless/xpay-serverless/internal/observe"
 	"github.com/xpay-serverless/xpay-serverless/internal/order"
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
 	"github.com/xpay-serverless/xpay-serverless/internal/session"
@@ -33,13 +36,15 @@ import (
 	"github.com/xpay-serverless/xpay-serverless/internal/store/dynamo"
 	"github.com/xpay-serverless/xpay-serverless/internal/worker"
 	"github.com/xpay-serverless/xpay-serverless/pkg/miniprogram"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
 const (
-	startTimeout = 8 * time.Second // Lambda gives a start 10 s
-	workParallel = 10              // messages of a batch: all of them
-	workReserve  = 2 * time.Second // of the worker's time, for its answer
-	goodsFile    = "goods.yaml"
+	secretTriesMax = 5               // a start asks for several at once, and all of them must come
+	startTimeout   = 8 * time.Second // Lambda gives a start 10 s
+	workParallel   = 10              // messages of a batch: all of them
+	workReserve    = 2 * time.Second // of the worker's time, for its answer
+	goodsFile      = "goods.yaml"
 )
 
 // Env is one Lambda's part of the backend. It is safe for concurrent use.
@@ -50,6 +55,7 @@ type Env struct {
 	config   backend.Config // without secrets
 	outside  backend.Outside
 	secrets  *secrets
+	openBus  OpenBus // nil: the function cannot reach one
 
 	renewing sync.Mutex
 	serving  *generation
@@ -63,12 +69,12 @@ type generation struct {
 
 // Start makes the named function's Env, or ends the process after one structured line that names everything that is
 // wrong. Lambda tries a start that failed again with the next invocation.
-func Start(function string) *Env {
+func Start(function string, options ...Option) *Env {
 	debug.SetGCPercent(gcPercent)
 	log := lambdacontext.NewLogger()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	e, err := Open(ctx, function, os.Getenv, log)
+	e, err := Open(ctx, function, os.Getenv, log, options...)
 	if err != nil {
 		var problems []string
 		for _, p := range joined(err) {
@@ -81,14 +87,19 @@ func Start(function string) *Env {
 }
 
 // Open reads everything a function needs. The error joins everything that is wrong.
-func Open(ctx context.Context, function string, getenv func(string) string, log *slog.Logger) (*Env, error) {
+func Open(ctx context.Context, function string, getenv func(string) string, log *slog.Logger, options ...Option) (*Env, error) {
 	f, ok := functionNamed(function)
 	if !ok {
 		return nil, fmt.Errorf("there is no function %q", function)
 	}
+	f = f.forTarget(getenv(setTarget))
 	vars := &environment{get: getenv}
 	vars.readAll(f)
 	e := &Env{Log: log, function: f, config: vars.config(f)}
+	for _, option := range options {
+		option(e)
+	}
+	e.checkTarget(vars)
 	e.connect(getenv)
 	vars.add(e.loadGoods(getenv(setTaskRoot)))
 	if getenv(setRegion) != "" && getenv(setKeyID) != "" && getenv(setKey) != "" {
@@ -119,9 +130,12 @@ func (e *Env) connect(getenv func(string) string) {
 	documents := dynamo.New(client, tables, wallClock)
 	documents.Malformed = func(ctx context.Context, err error) { e.Log.ErrorContext(ctx, "left out of a list", "error", err) }
 	e.outside = backend.Outside{
-		Store: documents, Transport: transport, Now: wallClock, Log: e.Log,
-		AllowMerchant: allowIAM, Stale: func(backend.Groups) { e.secrets.doubt() },
+		Store: documents, Transport: transport, TargetTransport: transport, Now: wallClock, Log: e.Log,
+		Metrics:       observe.Metrics{Service: getenv(setStack), Stage: cmp.Or(getenv(setStage), "prod")},
+		AllowMerchant: allowIAM, Caller: callerOf, Renew: e.renew,
+		AppKeys: &xpay.AppKeys{Renew: func(ctx context.Context) { e.renew(ctx, backend.GroupMerchant, backend.Proven) }},
 	}
+	e.connectTarget(cfg, getenv)
 	if e.function.Sends {
 		q := queue{url: getenv(setQueue)}
 		q.client = sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.BaseEndpoint = endpoint(getenv, "SQS") })
@@ -130,12 +144,9 @@ func (e *Env) connect(getenv func(string) string) {
 	e.secrets = &secrets{ids: secretIDs(getenv, e.function.Groups), env: e.config.Env, now: wallClock, log: e.Log}
 	e.secrets.client = secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) {
 		o.BaseEndpoint = endpoint(getenv, "SECRETS_MANAGER")
+		o.Retryer = retry.AddWithMaxAttempts(o.Retryer, secretTriesMax)
 	})
 }
-
-// wallClock has no monotonic part: that stands still while Lambda freezes the process between events, and what should have
-// grown old would stay young.
-func wallClock() time.Time { return time.Now().Round(0) }
 
 // ExpiringKinds are the documents that live in the expiring table: they expire, or, as a user's sealed session key, must
 // not come back from a backup. A kind never moves to the other table.
@@ -154,13 +165,16 @@ func secretIDs(getenv func(string) string, groups backend.Groups) map[backend.Gr
 	return ids
 }
 
-// loadGoods reads the catalogue that was deployed with the function; who sells nothing has an empty one.
+// loadGoods reads the catalogue that was deployed with the function; who needs none, or can do without, has an empty one.
 func (e *Env) loadGoods(folder string) (err error) {
-	if !e.function.Sells {
-		e.outside.Catalog, err = catalog.New(nil)
-		return err
+	if e.function.Sells || e.function.Adopts {
+		e.outside.Catalog, err = catalog.Load(filepath.Join(folder, goodsFile))
+		if err == nil || e.function.Sells {
+			return err
+		}
+		e.Log.Error("no order can be adopted until the catalogue is mended", "error", err)
 	}
-	e.outside.Catalog, err = catalog.Load(filepath.Join(folder, goodsFile))
+	e.outside.Catalog, err = catalog.New(nil)
 	return err
 }
 
@@ -231,6 +245,16 @@ func (e *Env) now(ctx context.Context) *generation {
 	return e.serving
 }
 
+// renew looks for newer secrets because one of a group did not fit, and returns when they serve. It has a time limit of its
+// own: a look that a caller breaks off would be lost for all.
+func (e *Env) renew(ctx context.Context, g backend.Groups, d backend.Doubt) backend.Config {
+	e.secrets.doubt(g, d)
+	e.now(context.WithoutCancel(ctx))
+	cfg := e.config
+	e.secrets.fill(&cfg)
+	return cfg
+}
+
 // API serves the function's routes.
 func (e *Env) API() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.now(r.Context()).handler.ServeHTTP(w, r) })
@@ -249,7 +273,13 @@ func (e *Env) Work(ctx context.Context, batch events.SQSEvent) (events.SQSEventR
 
 // Tick sends what is due to the queue and returns how many documents that were.
 func (e *Env) Tick(ctx context.Context) (int, error) {
-	return (&worker.Sweep{Store: e.outside.Store, Send: e.outside.Send, Now: e.outside.Now, Log: e.Log}).Tick(ctx)
+	return (&worker.Sweep{Store: e.outside.Store, Send: e.outside.Send, Now: e.outside.Now, Log: e.Log, Metrics: e.outside.Metrics}).Tick(ctx)
+}
+
+// callerOf names who signed a request, as IAM does.
+func callerOf(r *http.Request) string {
+	who, _ := bridge.Caller(r.Context())
+	return who.UserARN
 }
 
 // allowIAM opens the merchant routes to callers whose SigV4 signature API Gateway has verified.

@@ -14,12 +14,12 @@ func TestEveryFunctionStartsWithWhatItIsGivenAndAsksForNothingElse(t *testing.T)
 		secrets []string
 		asks    map[string]int
 	}{
-		"createorder": {[]string{"MERCHANT", "SEAL"}, map[string]int{"GetSecretValue": 3, "GetItem": 2}},
+		"createorder": {[]string{"MERCHANT", "SEAL"}, map[string]int{"GetSecretValue": 4, "GetItem": 2}},
 		"callback":    {[]string{"PUSH"}, map[string]int{"GetSecretValue": 2, "GetItem": 2}},
-		"refund":      {[]string{"MERCHANT", "SEAL"}, map[string]int{"GetSecretValue": 3, "GetItem": 2}},
-		"orders":      {[]string{"MERCHANT", "SEAL"}, map[string]int{"GetSecretValue": 3, "GetItem": 2}},
-		"login":       {[]string{"MERCHANT", "SEAL"}, map[string]int{"GetSecretValue": 3, "GetItem": 1}},
-		"reconcile":   {[]string{"MERCHANT", "SEAL"}, map[string]int{"GetSecretValue": 3, "GetItem": 2}},
+		"refund":      {[]string{"MERCHANT", "SEAL"}, map[string]int{"GetSecretValue": 4, "GetItem": 2}},
+		"orders":      {[]string{"MERCHANT", "SEAL"}, map[string]int{"GetSecretValue": 4, "GetItem": 2}},
+		"login":       {[]string{"MERCHANT", "SEAL"}, map[string]int{"GetSecretValue": 4, "GetItem": 1}},
+		"reconcile":   {[]string{"MERCHANT", "SEAL"}, map[string]int{"GetSecretValue": 4, "GetItem": 2}},
 		"sweep":       {nil, map[string]int{}},
 	}
 	for _, f := range Functions() {

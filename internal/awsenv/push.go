@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 
+	"github.com/xpay-serverless/xpay-serverless/internal/backend"
 	"github.com/xpay-serverless/xpay-serverless/internal/httpapi"
 	"github.com/xpay-serverless/xpay-serverless/pkg/miniprogram"
 )
@@ -39,7 +40,7 @@ func (p *livePush) newer(err error) httpapi.Push {
 	if !errors.Is(err, miniprogram.ErrSignature) {
 		return nil
 	}
-	p.env.secrets.doubt()
+	p.env.secrets.doubt(backend.GroupPush, backend.Claimed)
 	if now, ok := p.env.now(context.Background()).API.Push.(*livePush); ok && now != p {
 		return now.Push
 	}

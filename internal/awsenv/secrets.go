@@ -20,8 +20,9 @@ import (
 
 const (
 	secretsTTL     = 15 * time.Minute       // plus up to a quarter, so that the functions do not ask all at once
-	forceGap       = time.Minute            // forged pushes must not make us ask more often
-	lookGap        = 2 * time.Second        // a request that has just looked does not look again
+	claimedGap     = time.Minute            // forged pushes, phones and old boxes must not make us ask more often
+	lookGap        = 2 * time.Second        // a push just after a look does not use that minute up: WeChat repeats it
+	provenGap      = 5 * time.Second        // WeChat cannot be made to say it; while no secret fits, no call succeeds
 	refreshTimeout = 400 * time.Millisecond // a push waits for it, and Apple's question has 3 s in all
 	pushOverlap    = 24 * time.Hour         // how long the push secret before the current one verifies, from the rotation on
 
@@ -31,7 +32,7 @@ const (
 
 // secretVariables lead to the secrets.
 var secretVariables = map[backend.Groups]string{
-	backend.GroupPush: setPush, backend.GroupMerchant: setMerchant, backend.GroupSeal: setSeal,
+	backend.GroupPush: setPush, backend.GroupMerchant: setMerchant, backend.GroupSeal: setSeal, backend.GroupDelivery: setWebhook,
 }
 
 // secretValue is one version of a secret. It prints as [redacted].
@@ -47,8 +48,7 @@ func (v secretValue) present() bool         { return v.version != "" }
 func (v secretValue) is(o secretValue) bool { return v.version == o.version }
 
 // heldSecret is what a group's secret says now and said before; both can be used. WeChat and we cannot change at the
-// same instant, so a push and a sealed box may still need the one before. WeChat knows only one AppKey and AppSecret,
-// so there the one before is of no use and is not asked for.
+// same instant, so a push, a sealed box, and whoever signs may still need the one before.
 type heldSecret struct{ current, previous secretValue }
 
 func (h heldSecret) is(o heldSecret) bool {
@@ -68,8 +68,8 @@ type secrets struct {
 	held    map[backend.Groups]heldSecret
 	until   time.Time // then they are asked for again
 	looked  time.Time // when they were last asked for
-	forced  time.Time // when they were last asked for because one did not fit
-	doubted bool
+	doubted map[backend.Groups]backend.Doubt
+	forced  map[backend.Groups]time.Time // when they were last asked for because one of the group did not fit
 }
 
 // load reads all secrets for the first time, in parallel. The errors name the variable that leads to the secret.
@@ -81,11 +81,30 @@ func (s *secrets) load(ctx context.Context) []error {
 	return problems
 }
 
-// doubt says that a secret we hold did not fit. The next refresh asks for newer ones, at most once in a minute.
-func (s *secrets) doubt() {
+// doubt says that a secret of a group did not fit. The next refresh asks for newer ones, as often as the doubt allows.
+func (s *secrets) doubt(g backend.Groups, d backend.Doubt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.doubted = true
+	if s.doubted == nil {
+		s.doubted, s.forced = map[backend.Groups]backend.Doubt{}, map[backend.Groups]time.Time{}
+	}
+	s.doubted[g] = max(s.doubted[g], d)
+}
+
+// force reports whether a doubt makes us ask now, and clears the doubts that do.
+func (s *secrets) force(now time.Time) (force bool) {
+	for g, d := range s.doubted {
+		gap := claimedGap
+		if d == backend.Proven {
+			gap = provenGap
+		}
+		justLooked := g == backend.GroupPush && now.Sub(s.looked) < lookGap
+		if now.Sub(s.forced[g]) >= gap && !justLooked {
+			force, s.forced[g] = true, now
+			delete(s.doubted, g)
+		}
+	}
+	return force
 }
 
 // refresh asks for newer values when it is time to, and reports whether there are any. Who comes meanwhile waits.
@@ -93,12 +112,8 @@ func (s *secrets) refresh(ctx context.Context) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	force := s.doubted && now.Sub(s.forced) >= forceGap && now.Sub(s.looked) >= lookGap
-	if now.Before(s.until) && !force {
+	if !s.force(now) && now.Before(s.until) {
 		return false
-	}
-	if force {
-		s.forced, s.doubted = now, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
@@ -137,7 +152,7 @@ func (s *secrets) fetchAll(ctx context.Context) (changed bool, problems []error)
 	s.looked = s.now()
 	s.until = s.looked.Add(secretsTTL + rand.N(secretsTTL/4))
 	if len(problems) > 0 {
-		s.until = s.looked.Add(forceGap)
+		s.until = s.looked.Add(claimedGap)
 	}
 	return changed, problems
 }
@@ -145,10 +160,10 @@ func (s *secrets) fetchAll(ctx context.Context) (changed bool, problems []error)
 // fetch reads one secret: both versions at once when none is known, else the one before only if the current changed.
 func (s *secrets) fetch(ctx context.Context, group backend.Groups, id string, old heldSecret) (heldSecret, error) {
 	read := s.fetchCurrent
-	if !old.current.present() && group != backend.GroupMerchant {
+	if !old.current.present() {
 		read = s.fetchBoth
 	}
-	held, err := read(ctx, group, id, old)
+	held, err := read(ctx, id, old)
 	if err != nil {
 		return old, err
 	}
@@ -164,16 +179,16 @@ func (s *secrets) fetch(ctx context.Context, group backend.Groups, id string, ol
 	return held, nil
 }
 
-func (s *secrets) fetchCurrent(ctx context.Context, group backend.Groups, id string, old heldSecret) (heldSecret, error) {
+func (s *secrets) fetchCurrent(ctx context.Context, id string, old heldSecret) (heldSecret, error) {
 	current, err := s.version(ctx, id, stageCurrent)
-	if err != nil || current.is(old.current) || group == backend.GroupMerchant {
+	if err != nil || current.is(old.current) {
 		return heldSecret{current: current, previous: old.previous}, err
 	}
 	previous, err := s.previous(ctx, id)
 	return heldSecret{current, previous}, err
 }
 
-func (s *secrets) fetchBoth(ctx context.Context, _ backend.Groups, id string, _ heldSecret) (held heldSecret, err error) {
+func (s *secrets) fetchBoth(ctx context.Context, id string, _ heldSecret) (held heldSecret, err error) {
 	var previousErr error
 	done := make(chan struct{})
 	go func() {

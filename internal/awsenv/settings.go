@@ -19,30 +19,37 @@ type Setting struct {
 
 // SetByLambda reports whether Lambda sets the variable itself, so that nobody else may.
 func (s Setting) SetByLambda() bool {
-	return !strings.HasPrefix(s.Name, "XPAY_") && s.Name != setEndpoint
+	return !strings.HasPrefix(s.Name, "XPAY_") && !strings.HasPrefix(s.Name, setEndpoint)
 }
 
 // Names of the variables.
 const (
-	setAppID     = "XPAY_APP_ID"
-	setOfferID   = "XPAY_OFFER_ID"
-	setEnv       = "XPAY_ENV"
-	setOrders    = "XPAY_ORDERS_TABLE"
-	setExpiring  = "XPAY_EXPIRING_TABLE"
-	setQueue     = "XPAY_QUEUE_URL"
-	setPush      = "XPAY_PUSH_SECRET"
-	setMerchant  = "XPAY_MERCHANT_SECRET"
-	setSeal      = "XPAY_SEAL_SECRET"
-	setWeChatURL = "XPAY_WECHAT_URL"
-	setForward   = "XPAY_FORWARD_URL"
+	setAppID      = "XPAY_APP_ID"
+	setOfferID    = "XPAY_OFFER_ID"
+	setEnv        = "XPAY_ENV"
+	setOrders     = "XPAY_ORDERS_TABLE"
+	setExpiring   = "XPAY_EXPIRING_TABLE"
+	setQueue      = "XPAY_QUEUE_URL"
+	setPush       = "XPAY_PUSH_SECRET"
+	setMerchant   = "XPAY_MERCHANT_SECRET"
+	setSeal       = "XPAY_SEAL_SECRET"
+	setWeChatURL  = "XPAY_WECHAT_URL"
+	setForward    = "XPAY_FORWARD_URL"
+	setTarget     = "XPAY_TARGET"
+	setWebhookURL = "XPAY_WEBHOOK_URL"
+	setWebhook    = "XPAY_WEBHOOK_SECRET"
+	setEventBus   = "XPAY_EVENT_BUS"
+	setStack      = "XPAY_STACK"
+	setStage      = "XPAY_STAGE"
 
-	setRegion   = "AWS_REGION"
-	setKeyID    = "AWS_ACCESS_KEY_ID"
-	setKey      = "AWS_SECRET_ACCESS_KEY"
-	setToken    = "AWS_SESSION_TOKEN"
-	setEndpoint = "AWS_ENDPOINT_URL"
-	setTaskRoot = "LAMBDA_TASK_ROOT"
-	setLogLevel = "AWS_LAMBDA_LOG_LEVEL"
+	setRegion      = "AWS_REGION"
+	setKeyID       = "AWS_ACCESS_KEY_ID"
+	setKey         = "AWS_SECRET_ACCESS_KEY"
+	setToken       = "AWS_SESSION_TOKEN"
+	setEndpoint    = "AWS_ENDPOINT_URL"
+	setEventBridge = "AWS_ENDPOINT_URL_EVENTBRIDGE"
+	setTaskRoot    = "LAMBDA_TASK_ROOT"
+	setLogLevel    = "AWS_LAMBDA_LOG_LEVEL"
 )
 
 // Settings is every environment variable that the functions read.
@@ -62,11 +69,18 @@ func Settings() []Setting {
 		{setSeal, "seal", "ARN or name of the secret `{\"key\":…}`: 32 bytes in base64 (43 or 44 characters), which seal session keys; the stack makes it", true, group(backend.GroupSeal)},
 		{setWeChatURL, "weChatUrl", "another WeChat than `https://api.weixin.qq.com`, for tests", false, group(backend.GroupMerchant)},
 		{setForward, "forwardUrl", "gets the pushes that are not ours, as they came; without it they are acknowledged", false, group(backend.GroupPush)},
+		{setTarget, "delivery.target", "who must accept a paid order before WeChat is told: `webhook`, `eventbus`; without it the order itself", false, func(f Function) bool { return f.serves() && f.Orders }},
+		{setWebhookURL, "delivery.url", "where the webhook is sent; needed with `XPAY_TARGET` `webhook` only", true, group(backend.GroupDelivery)},
+		{setWebhook, "delivery", "ARN or name of the secret `{\"keys\":[\"whsec_…\"]}` that signs the webhook, newest first; needed with `XPAY_TARGET` `webhook` only", true, group(backend.GroupDelivery)},
+		{setEventBus, "", "name or ARN of the event bus; needed with `XPAY_TARGET` `eventbus` only", false, func(f Function) bool { return f.Delivers }},
+		{setStack, "", "the name of the stack: dimension `service` of the metrics; without it none are written", false, nil},
+		{setStage, "", "the stage, such as `prod` (the default) or `dev`: dimension `stage` of the metrics", false, nil},
 		{setRegion, "", "the region; Lambda sets it", true, nil},
 		{setKeyID, "", "the role's credentials; Lambda sets them", true, nil},
 		{setKey, "", "the same", true, nil},
 		{setToken, "", "the same", false, nil},
 		{setEndpoint, "", "another server than AWS's, for tests; `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS`, `_SECRETS_MANAGER` and `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` as in the SDKs", false, nil},
+		{setEventBridge, "", "the URL of EventBridge; needed with `XPAY_TARGET` `eventbus` only", false, func(f Function) bool { return f.Delivers }},
 		{setTaskRoot, "", "the folder with `goods.yaml`; Lambda sets it", false, func(f Function) bool { return f.Sells }},
 		{setLogLevel, "", "`DEBUG`, `INFO`, `WARN` or `ERROR`; Lambda sets it (LoggingConfig)", false, nil},
 	}
@@ -105,6 +119,12 @@ func (e *environment) config(f Function) backend.Config {
 	cfg := backend.Config{
 		AppID: e.get(setAppID), OfferID: e.get(setOfferID), Groups: f.Groups,
 		WeChatURL: e.get(setWeChatURL), ForwardURL: e.get(setForward),
+	}
+	if f.serves() && f.Orders {
+		cfg.Delivery.Target = e.get(setTarget)
+	}
+	if f.Groups&backend.GroupDelivery != 0 {
+		cfg.Delivery.URL = e.get(setWebhookURL)
 	}
 	switch e.get(setEnv) {
 	case "", "0": // that it is not set has been said

@@ -22,9 +22,13 @@ func (s *secrets) fill(cfg *backend.Config) {
 		var before backend.Config
 		_ = h.current.into(cfg, group)
 		if h.previous.present() && h.previous.into(&before, group) == nil {
+			if group == backend.GroupMerchant {
+				cfg.Merchant.Before = &before.Merchant
+			}
 			cfg.Push.Tokens = union(cfg.Push.Tokens, before.Push.Tokens)
 			cfg.Push.AESKeys = union(cfg.Push.AESKeys, before.Push.AESKeys)
 			cfg.Seal.Keys = append(cfg.Seal.Keys, before.Seal.Keys...)
+			cfg.Delivery.Keys = union(cfg.Delivery.Keys, before.Delivery.Keys)
 		}
 	}
 	cfg.Seal.Keys = slices.CompactFunc(cfg.Seal.Keys, bytes.Equal)
@@ -46,6 +50,9 @@ func (s *secrets) usable(group backend.Groups, v secretValue) error {
 		return nil
 	}
 	probe := backend.Config{AppID: "any", OfferID: "any", Env: s.env, Groups: group}
+	if group == backend.GroupDelivery {
+		probe.Delivery = backend.Delivery{Target: backend.TargetWebhook, URL: "https://any.example"}
+	}
 	if err := v.into(&probe, group); err != nil {
 		return err
 	}
@@ -65,6 +72,8 @@ func (v secretValue) into(cfg *backend.Config, group backend.Groups) error {
 		return v.decode(&cfg.Push)
 	case backend.GroupMerchant:
 		return v.decode(&cfg.Merchant)
+	case backend.GroupDelivery:
+		return v.decode(&cfg.Delivery.DeliverySecrets)
 	}
 	key, err := v.sealKey()
 	if err == nil {

@@ -4,7 +4,6 @@ package backend
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/xpay-serverless/xpay-serverless/internal/catalog"
 	"github.com/xpay-serverless/xpay-serverless/internal/httpapi"
+	"github.com/xpay-serverless/xpay-serverless/internal/observe"
 	"github.com/xpay-serverless/xpay-serverless/internal/order"
 	"github.com/xpay-serverless/xpay-serverless/internal/session"
 	"github.com/xpay-serverless/xpay-serverless/internal/store"
@@ -25,18 +25,33 @@ const callTimeout = 5 * time.Second
 
 // Outside is what differs between a laptop, a test and AWS.
 type Outside struct {
-	Store         store.Store
-	Catalog       *catalog.Catalog
-	Transport     http.RoundTripper // to WeChat; nil: http.DefaultTransport
-	Now           func() time.Time
-	Log           *slog.Logger
-	Send          func(ctx context.Context, docIDs []string) error // puts messages on the queue
-	Alarm         func(context.Context, order.Alarm)
-	AllowMerchant func(*http.Request) error
-	Target        string // the delivery target; "" makes orders their own
-	Deliver       func(context.Context, order.Delivery) error
-	Stale         func(Groups) // is told that WeChat, or a sealed box, does not know a secret of ours: there may be newer ones
+	Store           store.Store
+	Catalog         *catalog.Catalog
+	Transport       http.RoundTripper // to WeChat; nil: http.DefaultTransport
+	TargetTransport http.RoundTripper // to the webhook; nil: http.DefaultTransport
+	Now             func() time.Time
+	Log             *slog.Logger
+	Send            func(ctx context.Context, docIDs []string) error // puts messages on the queue
+	Alarm           func(context.Context, order.Alarm)
+	AllowMerchant   func(*http.Request) error
+	Caller          func(*http.Request) string                  // names who uses the merchant routes
+	Deliver         func(context.Context, order.Delivery) error // the way to a delivery target that is no webhook
+	Metrics         observe.Metrics                             // the zero value writes none
+
+	// Renew is told that a secret did not fit, and by whom. It looks for newer ones, no oftener than that allows, and
+	// returns the configuration with the newest. nil: there are never newer ones.
+	Renew func(context.Context, Groups, Doubt) Config
+	// AppKeys knows which AppKey WeChat took last. It outlives the Backend, which Sets its keys. nil: a new one.
+	AppKeys *xpay.AppKeys
 }
+
+// Doubt is who says that a secret is not the right one any more.
+type Doubt int
+
+const (
+	Claimed Doubt = iota // anybody may have: a phone, a push with a wrong signature, an old box
+	Proven               // WeChat, which answered a call of ours
+)
 
 // Backend is the whole product on one store.
 type Backend struct {
@@ -53,17 +68,19 @@ func Build(cfg Config, out Outside) (*Backend, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, fmt.Errorf("the configuration is not complete:\n%w", err)
 	}
-	p := &parts{cfg: cfg, out: out, http: &http.Client{Transport: out.Transport, Timeout: callTimeout}}
+	p := &parts{cfg: cfg, out: out, http: &http.Client{Transport: countErrors(out.Transport), Timeout: callTimeout}}
 	orders, err := p.orders()
 	if err != nil {
 		return nil, err
 	}
 	b := &Backend{
 		Orders: orders,
-		Worker: &worker.Worker{Kinds: map[store.Kind]worker.Advance{order.KindOrder: orders.Advance}, Log: out.Log},
-		Sweep:  &worker.Sweep{Store: out.Store, Send: out.Send, Now: out.Now, Log: out.Log},
+		Worker: &worker.Worker{Kinds: map[store.Kind]worker.Advance{order.KindOrder: orders.Advance}, Metrics: out.Metrics, Now: out.Now, Log: out.Log},
+		Sweep:  &worker.Sweep{Store: out.Store, Send: out.Send, Now: out.Now, Metrics: out.Metrics, Log: out.Log},
 	}
-	b.API = &httpapi.API{Orders: orders, Catalog: out.Catalog, AllowMerchant: out.AllowMerchant, Now: out.Now, Log: out.Log}
+	served := *orders
+	served.Deliver = nil // a user, or WeChat, would wait for the target: it is the worker's
+	b.API = &httpapi.API{Orders: &served, Catalog: out.Catalog, AllowMerchant: out.AllowMerchant, Caller: out.Caller, Now: out.Now, Log: out.Log, Metrics: out.Metrics}
 	if cfg.has(GroupPush) {
 		if b.API.Push, err = p.push(); err != nil {
 			return nil, err
@@ -73,7 +90,7 @@ func Build(cfg Config, out Outside) (*Backend, error) {
 		b.API.Sessions = &session.Service{Store: out.Store, App: p.app, Seal: p.seal, Now: out.Now}
 	}
 	if cfg.ForwardURL != "" {
-		b.API.Forward = &httpapi.Forward{URL: cfg.ForwardURL, Client: p.http}
+		b.API.Forward = &httpapi.Forward{URL: cfg.ForwardURL, Client: &http.Client{Transport: out.Transport, Timeout: callTimeout}}
 	}
 	return b, nil
 }
@@ -98,12 +115,17 @@ func (p *parts) orders() (*order.Service, error) {
 	}
 	orders := &order.Service{
 		AppID: p.cfg.AppID, Env: p.cfg.Env, Store: p.out.Store, Catalog: p.out.Catalog, WeChat: client,
-		Now: p.out.Now, Log: p.out.Log, Alarm: p.out.Alarm, Target: p.out.Target, Deliver: p.out.Deliver, Kick: kick(p.out),
-		Reported: func(errCode int) {
+		Now: p.out.Now, Log: p.out.Log, Alarm: countAlarms(p.out.Alarm), Saw: seeOrders(p.out.Log),
+		Target: p.cfg.Delivery.Target, Kick: kick(p.out),
+		Refused: func(ctx context.Context, _ error) { observe.Count(ctx, observe.WeChatErrors) },
+		Reported: func(ctx context.Context, errCode int) {
 			if errCode == xpay.ClientCodeWrongPaySig {
-				p.stale(GroupMerchant)
+				p.renew(ctx, GroupMerchant, Claimed)
 			}
 		},
+	}
+	if orders.Deliver, err = p.deliverer(); err != nil {
+		return nil, err
 	}
 	if err := orders.Check(); err != nil {
 		return nil, fmt.Errorf("the backend is not complete:\n%w", err)
@@ -116,37 +138,48 @@ func (p *parts) client() (_ *xpay.Client, err error) {
 	if !p.cfg.has(GroupMerchant) || !p.cfg.has(GroupSeal) {
 		return &xpay.Client{}, nil
 	}
-	merchant, err := xpay.NewMerchant(p.cfg.OfferID, p.cfg.Env, p.cfg.appKey())
+	merchant, err := xpay.NewRotatingMerchant(p.cfg.OfferID, p.cfg.Env, p.appKeys())
 	if err != nil {
 		return nil, err
 	}
 	if p.seal, err = session.NewSealer(p.cfg.Seal.Keys...); err != nil {
 		return nil, err
 	}
-	p.seal.Unknown = func() { p.stale(GroupSeal) }
+	p.seal.Renew = func() (*session.Sealer, error) {
+		return session.NewSealer(p.renew(context.Background(), GroupSeal, Claimed).Seal.Keys...)
+	}
 	p.app = &miniprogram.App{
-		ID: p.cfg.AppID, Secret: miniprogram.Secret(p.cfg.Merchant.AppSecret), HTTP: p.http, BaseURL: p.cfg.WeChatURL, Now: p.out.Now,
-		Refused: func(e *miniprogram.Error) {
-			if errors.Is(e, miniprogram.ErrConfig) {
-				p.stale(GroupMerchant)
-			}
-		},
+		ID: p.cfg.AppID, Secret: miniprogram.Secret(p.cfg.Merchant.AppSecret), Another: p.anotherAppSecret, Refused: countRefusal,
+		HTTP: p.http, BaseURL: p.cfg.WeChatURL, Now: p.out.Now,
 	}
 	tokens := miniprogram.NewTokens(p.app, session.AccessTokens{AppID: p.cfg.AppID, Store: p.out.Store, Seal: p.seal}, p.out.Now)
-	return &xpay.Client{
-		Merchant: merchant, Tokens: tokens, HTTP: p.http, BaseURL: p.cfg.WeChatURL,
-		Refused: func(e *xpay.Error) {
-			if e.Code == xpay.CodeWrongSignature {
-				p.stale(GroupMerchant)
-			}
-		},
-	}, nil
+	return &xpay.Client{Merchant: merchant, Tokens: tokens, HTTP: p.http, BaseURL: p.cfg.WeChatURL}, nil
 }
 
-func (p *parts) stale(g Groups) {
-	if p.out.Stale != nil {
-		p.out.Stale(g)
+// appKeys are those of the env that is served, and of no other.
+func (p *parts) appKeys() *xpay.AppKeys {
+	keys := p.out.AppKeys
+	if keys == nil {
+		keys = &xpay.AppKeys{Renew: func(ctx context.Context) { p.renew(ctx, GroupMerchant, Proven) }}
 	}
+	keys.Set(p.cfg.appKey(), p.cfg.Merchant.before().appKey(p.cfg.Env))
+	return keys
+}
+
+// anotherAppSecret is the newest AppSecret, or, when WeChat refuses that one, the one before it.
+func (p *parts) anotherAppSecret(ctx context.Context, refused miniprogram.Secret) miniprogram.Secret {
+	m := p.renew(ctx, GroupMerchant, Proven).Merchant
+	if newest := miniprogram.Secret(m.AppSecret); newest != refused {
+		return newest
+	}
+	return miniprogram.Secret(m.before().AppSecret)
+}
+
+func (p *parts) renew(ctx context.Context, g Groups, d Doubt) Config {
+	if p.out.Renew == nil {
+		return p.cfg
+	}
+	return p.out.Renew(ctx, g, d)
 }
 
 // kickDeadline is all the time a handler spends on telling the queue: the document is due anyway.

@@ -5,7 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,7 +19,6 @@ import (
 	"github.com/xpay-serverless/xpay-serverless/internal/order"
 	"github.com/xpay-serverless/xpay-serverless/internal/session"
 	"github.com/xpay-serverless/xpay-serverless/internal/store/sqlite"
-	"github.com/xpay-serverless/xpay-serverless/pkg/miniprogram"
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
@@ -29,6 +31,15 @@ func complete() Config {
 	c.Seal.Keys = [][]byte{[]byte("hunter2-hunter2-hunter2-hunter2-")}
 	return c
 }
+
+// toWebhook is complete, and tells a webhook.
+func toWebhook() Config {
+	c := complete()
+	c.Delivery = Delivery{Target: "webhook", URL: "https://shop.example/hook", DeliverySecrets: DeliverySecrets{Keys: []string{publishedKey}}}
+	return c
+}
+
+const publishedKey = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" // of the specification
 
 func outside(t *testing.T) Outside {
 	t.Helper()
@@ -82,6 +93,11 @@ func TestEverySecretThatIsMissingOrEmptyKeepsTheBackendFromStarting(t *testing.T
 		{func(c *Config) { c.Seal.Keys = append(c.Seal.Keys, []byte("short")) }, "seal.keys[1]"},
 		{func(c *Config) { c.WeChatURL = "api.weixin.qq.com" }, "weChatUrl"},
 		{func(c *Config) { c.ForwardURL = "ftp://x" }, "forwardUrl"},
+		{func(c *Config) { c.Delivery.Target = "sms" }, "delivery.target"},
+		{func(c *Config) { *c = toWebhook(); c.Delivery.URL = "" }, "delivery.url"},
+		{func(c *Config) { *c = toWebhook(); c.Delivery.URL = "http://shop.example/hook" }, "delivery.url must begin with https"},
+		{func(c *Config) { *c = toWebhook(); c.Delivery.Keys = nil }, "delivery.keys"},
+		{func(c *Config) { *c = toWebhook(); c.Delivery.Keys = append(c.Delivery.Keys, "whsec_hunter2") }, "delivery.keys[1]"},
 	} {
 		cfg := complete()
 		c.spoil(&cfg)
@@ -113,9 +129,9 @@ func TestAllThatIsMissingIsSaidAtOnce(t *testing.T) {
 	if _, err := Build(complete(), Outside{}); err == nil || !strings.Contains(err.Error(), "store") || !strings.Contains(err.Error(), "clock") {
 		t.Errorf("with nothing outside: %v", err)
 	}
-	out := outside(t)
-	out.Target = "shop"
-	if _, err := Build(complete(), out); err == nil || !strings.Contains(err.Error(), "shop") {
+	bus := complete()
+	bus.Delivery.Target = "eventbus"
+	if _, err := Build(bus, outside(t)); err == nil || !strings.Contains(err.Error(), "eventbus") {
 		t.Errorf("with a target that nobody can reach: %v", err)
 	}
 }
@@ -185,33 +201,55 @@ func TestAProcessWithThePushSecretsOnlyRecordsAndCannotCallWeChat(t *testing.T) 
 	}
 }
 
-func TestASecretThatIsRefusedIsReported(t *testing.T) {
+func TestASecretThatDoesNotFitIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	out := outside(t)
-	var stale []Groups
-	out.Stale = func(g Groups) { stale = append(stale, g) }
-	b, err := Build(complete(), out)
+	type asked struct {
+		Group Groups
+		Doubt Doubt
+	}
+	var renewed []asked
+	out.Renew = func(_ context.Context, g Groups, d Doubt) Config {
+		renewed = append(renewed, asked{g, d})
+		return complete()
+	}
+	wechat := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/cgi-bin/stable_token":
+			io.WriteString(w, `{"access_token":"T","expires_in":7200}`)
+		case r.URL.Path == "/xpay/query_biz_balance":
+			io.WriteString(w, `{"errcode":268490003,"errmsg":"支付签名(pay_sig)校验失败"}`)
+		case r.URL.Query().Get("js_code") == "used":
+			io.WriteString(w, `{"errcode":40163,"errmsg":"code been used"}`)
+		default:
+			io.WriteString(w, `{"errcode":40125,"errmsg":"invalid appsecret"}`)
+		}
+	}))
+	t.Cleanup(wechat.Close)
+	cfg := complete()
+	cfg.WeChatURL = wechat.URL
+	b, err := Build(cfg, out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	seal := b.API.Sessions.Seal
+	seal, app := b.API.Sessions.Seal, b.API.Sessions.App
+	proven, claimed := []asked{{GroupMerchant, Proven}}, []asked{{GroupMerchant, Claimed}}
 	for what, does := range map[string]struct {
 		act  func()
-		want []Groups
+		want []asked
 	}{
-		"WeChat refuses our signature":   {func() { b.Orders.WeChat.Refused(&xpay.Error{Code: 268490003}) }, []Groups{GroupMerchant}},
-		"WeChat knows no such order":     {func() { b.Orders.WeChat.Refused(&xpay.Error{Code: 268490002}) }, nil},
-		"WeChat refuses the AppSecret":   {func() { b.API.Sessions.App.Refused(&miniprogram.Error{Code: 40125}) }, []Groups{GroupMerchant}},
-		"WeChat knows the code already":  {func() { b.API.Sessions.App.Refused(&miniprogram.Error{Code: 40163}) }, nil},
-		"a phone reports a wrong paySig": {func() { b.Orders.Reported(-15006) }, []Groups{GroupMerchant}},
-		"a phone reports a cancel":       {func() { b.Orders.Reported(-2) }, nil},
-		"a box names an unknown key":     {func() { _, _ = seal.Open(session.Sealed{KeyID: "00000000"}, "x") }, []Groups{GroupSeal}},
+		"WeChat refuses our signature":   {func() { _, _ = b.Orders.WeChat.QueryBizBalance(t.Context()) }, proven},
+		"WeChat refuses the AppSecret":   {func() { _, _ = app.Code2Session(t.Context(), "new") }, proven},
+		"WeChat knows the code already":  {func() { _, _ = app.Code2Session(t.Context(), "used") }, nil},
+		"a phone reports a wrong paySig": {func() { b.Orders.Reported(t.Context(), -15006) }, claimed},
+		"a phone reports a cancel":       {func() { b.Orders.Reported(t.Context(), -2) }, nil},
+		"a box names an unknown key":     {func() { _, _ = seal.Open(session.Sealed{KeyID: "00000000"}, "x") }, []asked{{GroupSeal, Claimed}}},
 		"a box of ours opens":            {func() { _, _ = seal.Open(seal.Seal("text", "x"), "x") }, nil},
 	} {
-		stale = nil
+		renewed = nil
 		does.act()
-		if !slices.Equal(stale, does.want) {
-			t.Errorf("%s: %v, want %v", what, stale, does.want)
+		if !slices.Equal(renewed, does.want) {
+			t.Errorf("%s: %v, want %v", what, renewed, does.want)
 		}
 	}
 }

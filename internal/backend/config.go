@@ -11,7 +11,7 @@ import (
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
-// Config is everything a deployment must be told. The three groups of secrets are apart because not everybody needs
+// Config is everything a deployment must be told. The groups of secrets are apart because not everybody needs
 // all of them. It prints as [redacted].
 type Config struct {
 	AppID   string   `json:"appId"`
@@ -21,6 +21,7 @@ type Config struct {
 	Push     PushSecrets     `json:"push"`
 	Merchant MerchantSecrets `json:"merchant"`
 	Seal     SealSecrets     `json:"seal"`
+	Delivery Delivery        `json:"delivery,omitzero"`
 
 	Groups Groups `json:"-"` // which groups this process was given; 0: all of them
 
@@ -35,7 +36,8 @@ const (
 	GroupPush Groups = 1 << iota
 	GroupMerchant
 	GroupSeal
-	AllGroups = GroupPush | GroupMerchant | GroupSeal
+	GroupDelivery // signs what the delivery target is sent
+	AllGroups     = GroupPush | GroupMerchant | GroupSeal | GroupDelivery
 )
 
 // has reports whether the process was given a group.
@@ -54,6 +56,8 @@ type MerchantSecrets struct {
 		Production string `json:"production"` // 现网 AppKey
 		Sandbox    string `json:"sandbox"`    // 沙箱 AppKey
 	} `json:"appKeys"`
+
+	Before *MerchantSecrets `json:"-"` // those before the last rotation, which WeChat may still know; nil: not known
 }
 
 // SealSecrets seal session keys and the access token in the store. Newest first.
@@ -69,11 +73,21 @@ func (c Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 func (c Config) LogValue() slog.Value       { return slog.StringValue(c.String()) }
 
 // appKey is the key of the env that this deployment serves.
-func (c Config) appKey() string {
-	if c.Env == xpay.Sandbox {
-		return c.Merchant.AppKeys.Sandbox
+func (c Config) appKey() string { return c.Merchant.appKey(c.Env) }
+
+func (m MerchantSecrets) appKey(env xpay.Env) string {
+	if env == xpay.Sandbox {
+		return m.AppKeys.Sandbox
 	}
-	return c.Merchant.AppKeys.Production
+	return m.AppKeys.Production
+}
+
+// before are the merchant's secrets before the last rotation; empty ones when they are not known.
+func (m MerchantSecrets) before() MerchantSecrets {
+	if m.Before == nil {
+		return MerchantSecrets{}
+	}
+	return *m.Before
 }
 
 // Check names everything that is missing or malformed at once, by its name in the configuration.
@@ -95,6 +109,10 @@ func (c Config) Check() error {
 	}
 	if c.has(GroupSeal) {
 		c.Seal.check(need)
+	}
+	c.Delivery.checkTarget(need)
+	if c.has(GroupDelivery) && c.Delivery.Target == TargetWebhook {
+		c.Delivery.checkWebhook(need)
 	}
 	need(isURL(c.WeChatURL), "weChatUrl is not an http or https URL")
 	need(isURL(c.ForwardURL), "forwardUrl is not an http or https URL")

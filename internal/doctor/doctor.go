@@ -48,7 +48,8 @@ type Patient struct {
 	Book     *goodsplan.Book
 	HTTP     *http.Client
 	Now      func() time.Time
-	Deployed bool // the doctor runs where the backend runs, so that the address it tested is the backend's
+	Found    []Check // what was found out before, told first
+	Deployed bool    // the doctor runs where the backend runs, so that the address it tested is the backend's
 }
 
 // Examine makes every check in order and tells each as it is known. It returns whether nothing has to be fixed.
@@ -59,6 +60,10 @@ func Examine(ctx context.Context, p Patient, tell func(Check)) (healthy bool) {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	e.HTTP = &client
 	e.app = &miniprogram.App{ID: p.Config.AppID, Secret: miniprogram.Secret(p.Config.Merchant.AppSecret), HTTP: e.HTTP, BaseURL: p.Config.WeChatURL, Now: p.Now}
+	for _, c := range p.Found {
+		e.healthy = e.healthy && c.Status != Fix
+		tell(c)
+	}
 	e.config()
 	for _, check := range []func(context.Context){e.token, e.keys, e.offer, e.push, e.clock, e.address, e.goods} {
 		check(ctx)

@@ -179,6 +179,17 @@ func complete(t *testing.T, c Check) {
 	}
 }
 
+// gateway is an API whose gateway answers in place of the backend.
+func gateway(t *testing.T, body string) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		io.WriteString(w, body)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL + "/wechat/push"
+}
+
 func TestEachCheckSaysWhatItFound(t *testing.T) {
 	t.Parallel()
 	code := func(n int) func(*world) {
@@ -194,6 +205,14 @@ func TestEachCheckSaysWhatItFound(t *testing.T) {
 	}{
 		{"config", "complete", well, OK, "complete"},
 		{"config", "no AppID", func(w *world) { w.patient.Config.AppID = "" }, Fix, "appId is missing"},
+
+		{"push-url", "AuthMode iam, or no ICP filing", func(w *world) {
+			w.patient.PushURL = gateway(t, `{"message":"Forbidden"}`)
+		}, Fix, "AuthMode=iam"},
+		{"push-url", "somebody else's 403", func(w *world) { w.patient.PushURL = gateway(t, `{"message":"Forbidden","by":"us"}`) }, Fix, "Token"},
+		{"secret-push", "found before", func(w *world) {
+			w.patient.Found = []Check{{"secret-push", Fix, "it is empty", "密钥为空", "put it", "写入密钥"}}
+		}, Fix, "put it"},
 
 		{"appid-secret", "right", well, OK, "AppSecret"},
 		{"appid-secret", "another AppID", code(40013), Fix, "copy the AppID again"},

@@ -3,6 +3,7 @@ package doctor
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -66,6 +67,10 @@ func (e *examination) echo(ctx context.Context) bool {
 	switch {
 	case err != nil:
 		e.fix(nameURL, "the message-push URL does not answer: "+plainReason(err), "消息推送地址没有响应", "start the backend, and check address, certificate and firewall", "启动后端，检查地址、证书和防火墙")
+	case gatewaysOwn(status, body):
+		e.fix(nameURL, "API Gateway itself refuses the request (HTTP 403 Forbidden), before the backend sees it: the stack has AuthMode=iam, or, in AWS China, its account has no ICP filing",
+			"请求被 API Gateway 拒绝（HTTP 403 Forbidden），未到达后端：栈的 AuthMode 为 iam，或（中国区）账号尚未完成 ICP 备案",
+			"deploy with AuthMode=public; in AWS China the account needs the ICP filing of its region's operator first: docs/how-to/deploy.md", "以 AuthMode=public 部署；中国区须先完成 ICP 备案，见 docs/how-to/deploy.md")
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		e.fix(nameURL, fmt.Sprintf("the receiver refuses WeChat's check of the URL (HTTP %d): its Token differs", status), "接收端拒绝 URL 校验：Token 不一致",
 			"use the same Token here, in the backend and in 小程序后台 → 开发管理 → 消息推送; and compare the clocks", "让本配置、后端和 小程序后台 → 开发管理 → 消息推送 的 Token 一致，并检查时钟")
@@ -79,6 +84,13 @@ func (e *examination) echo(ctx context.Context) bool {
 		return true
 	}
 	return false
+}
+
+// gatewaysOwn reports whether an answer is API Gateway's to a request that AWS has not authenticated and that it does not let
+// through. Our backend has errors of another form.
+func gatewaysOwn(status int, body []byte) bool {
+	var said map[string]any
+	return status == http.StatusForbidden && json.Unmarshal(body, &said) == nil && len(said) == 1 && said["message"] == "Forbidden"
 }
 
 // pushKey seals the pushes; "" in plain mode.

@@ -43,7 +43,7 @@ func (s *shop) heard() []string {
 }
 
 func withShop(s *shop) func(*setup) {
-	return func(o *setup) { o.Target, o.Deliver = "shop", s.deliver }
+	return func(o *setup) { o.Deliver = s.deliver }
 }
 
 func TestAPushIsAcknowledgedOnlyAfterTheTargetHasTheGoods(t *testing.T) {

@@ -63,6 +63,7 @@ type setup struct {
 	env     int
 	forward string
 	goods   string
+	deliver string // the "delivery" of config.json; "": none
 }
 
 func inProduction(s *setup) { s.env = 0 }
@@ -86,10 +87,13 @@ func begin(t testing.TB, changes ...func(*setup)) *world {
 		change(&s)
 	}
 	onDynamoDB(t, &s)
+	if s.deliver == "" {
+		s.deliver = "{}"
+	}
 	config := fmt.Sprintf(`{"appId":%q,"offerId":"1450009999","env":%d,
 	"merchant":{"appSecret":%q,"appKeys":{"production":%q,"sandbox":%q}},
-	"push":{"tokens":[%q],"aesKeys":[%q]},"seal":{"keys":[%q]},"forwardUrl":%q}`,
-		appID, s.env, appSecret, keyProd, keySandbox, pushToken, aesKey, sealKey, s.forward)
+	"push":{"tokens":[%q],"aesKeys":[%q]},"seal":{"keys":[%q]},"forwardUrl":%q,"delivery":%s}`,
+		appID, s.env, appSecret, keyProd, keySandbox, pushToken, aesKey, sealKey, s.forward, s.deliver)
 	w.write("config.json", config)
 	w.write("goods.yaml", s.goods)
 	w.opt = s.Options
@@ -255,6 +259,15 @@ type (
 		Attention []struct {
 			Code, Reason string
 			Attempt      int
+		}
+		Delivery struct {
+			Target string
+			Events []struct {
+				Seq    int
+				Type   string
+				Fee    int64
+				SentAt *time.Time
+			}
 		}
 		History []struct {
 			Event, From, To, Source, Detail string

@@ -18,6 +18,7 @@ type merchantView struct {
 	Attempts  []attemptView     `json:"attempts"`
 	Refunds   []refundView      `json:"refunds"`
 	Attention []order.Attention `json:"attention"`
+	Delivery  deliveryView      `json:"delivery"`
 	History   []order.Entry     `json:"history"`
 	DueAt     *time.Time        `json:"dueAt"`
 }
@@ -31,6 +32,28 @@ type attemptView struct {
 	ToldAt     *time.Time      `json:"toldAt"` // WeChat knows of the delivery
 	Refundable order.Fen       `json:"refundable"`
 	Payments   []order.Payment `json:"payments"`
+}
+
+// deliveryView is what the delivery target was told, and what waits.
+type deliveryView struct {
+	Target string      `json:"target"` // "": the order was its own when it was made
+	Events []eventView `json:"events"`
+}
+
+type eventView struct {
+	Seq    int        `json:"seq"`
+	Type   string     `json:"type"` // order.paid, order.refunded
+	Fee    order.Fen  `json:"fee"`
+	At     time.Time  `json:"at"`
+	SentAt *time.Time `json:"sentAt"` // accepted by the target, or confirmed
+}
+
+func viewDelivery(o order.Order) deliveryView {
+	v := deliveryView{Target: o.Target, Events: []eventView{}}
+	for _, e := range o.Outbox {
+		v.Events = append(v.Events, eventView{e.Seq, e.Type, e.Fee, e.At, some(e.SentAt)})
+	}
+	return v
 }
 
 type refundView struct {
@@ -61,7 +84,7 @@ func viewRefund(r order.Refund) refundView {
 func viewMerchant(o order.Order) merchantView {
 	v := merchantView{
 		orderView: viewOrder(o), OpenID: o.OpenID, Env: o.Env, Ledger: o.Ledger(), DueAt: some(o.DueAt()),
-		Attempts: []attemptView{}, Refunds: []refundView{}, Attention: []order.Attention{}, History: o.History,
+		Attempts: []attemptView{}, Refunds: []refundView{}, Attention: []order.Attention{}, Delivery: viewDelivery(o), History: o.History,
 	}
 	for _, a := range o.Attempts {
 		v.Attempts = append(v.Attempts, attemptView{
@@ -165,12 +188,34 @@ func (a *API) merchantAccept(c call) (reply, error) {
 	return ok(merchantReply{viewMerchant(o)})
 }
 
+// merchantDelivery: POST /merchant/orders/{id}/delivery {"seq"?} confirms that the events up to seq, or all, arrived.
+func (a *API) merchantDelivery(c call) (reply, error) {
+	var in struct {
+		Seq *int `json:"seq"`
+	}
+	if err := c.decode(&in, true); err != nil {
+		return reply{}, err
+	}
+	seq := 0
+	if in.Seq != nil {
+		if seq = *in.Seq; seq < 1 {
+			return reply{}, problem.New(problem.Invalid, "seq must be the number of an event, from 1; without it all are meant")
+		}
+	}
+	o, err := a.Orders.ConfirmDelivery(c.Context(), c.PathValue("id"), seq)
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(merchantReply{viewMerchant(o)})
+}
+
 type questionView struct {
-	Number string        `json:"number"`
-	Code   string        `json:"code"`
-	Reason string        `json:"reason"`
-	At     time.Time     `json:"at"`
-	Order  *merchantView `json:"order"` // null for a push about no order of ours
+	Number   string        `json:"number"`
+	Evidence string        `json:"evidence"` // the name of the kept push, "" for an order's own question
+	Code     string        `json:"code"`
+	Reason   string        `json:"reason"`
+	At       time.Time     `json:"at"`
+	Order    *merchantView `json:"order"` // null for a push about no order of ours
 }
 
 // merchantHeld: GET /merchant/held?limit=&cursor= lists what waits for a person.
@@ -185,7 +230,7 @@ func (a *API) merchantHeld(c call) (reply, error) {
 	}
 	views := []questionView{}
 	for _, q := range questions {
-		v := questionView{Number: q.Number, Code: q.Code, Reason: q.Reason, At: q.At}
+		v := questionView{Number: q.Number, Evidence: q.Evidence, Code: q.Code, Reason: q.Reason, At: q.At}
 		if q.Order != nil {
 			v.Order = new(viewMerchant(*q.Order))
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/xpay-serverless/xpay-serverless/internal/observe"
 	"github.com/xpay-serverless/xpay-serverless/internal/order"
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
 	"github.com/xpay-serverless/xpay-serverless/pkg/miniprogram"
@@ -31,7 +32,7 @@ const (
 func (a *API) echo(c call) (reply, error) {
 	text, err := a.Push.Echo(c.URL.Query())
 	if err != nil {
-		return reply{}, pushProblem(err)
+		return reply{}, refusedPush(c.Context(), err)
 	}
 	return reply{status: http.StatusOK, raw: []byte(text), contentType: plainText}, nil
 }
@@ -46,11 +47,15 @@ func (a *API) push(c call) (reply, error) {
 	}
 	m, err := a.Push.Open(c.URL.Query(), body)
 	if err != nil && !errors.Is(err, miniprogram.ErrAppID) {
-		return reply{}, pushProblem(err)
+		return reply{}, refusedPush(c.Context(), err)
+	}
+	if !m.Encrypted && a.Orders.Env == xpay.Production {
+		a.Log.WarnContext(ctx, "a push came in plain mode", "event", m.Event) // an alarm waits for these words
 	}
 	if !strings.HasPrefix(m.Event, "xpay_") {
 		return a.notOurs(ctx, c, body)
 	}
+	observe.Set(ctx, "push", m.Event)
 	event, err := xpay.ParseEvent(m.Body)
 	if err != nil {
 		event = xpay.Event{Name: m.Event}
@@ -133,6 +138,13 @@ func (f *Forward) send(ctx context.Context, c call, body []byte) (reply, error) 
 		return reply{}, unanswered
 	}
 	return reply{status: resp.StatusCode, raw: raw, contentType: resp.Header.Get("Content-Type")}, nil
+}
+
+// refusedPush counts a push that is not believed. Anybody can send one: many of them are an attack, or a token that was
+// changed on one side.
+func refusedPush(ctx context.Context, err error) error {
+	observe.Count(ctx, observe.PushesRefused)
+	return pushProblem(err)
 }
 
 // pushProblem says why a push is not believed. Nothing of it was looked at.

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/xpay-serverless/xpay-serverless/internal/observe"
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
 )
 
@@ -117,6 +118,7 @@ func (a *API) failure(ctx context.Context, route Route, err error) reply {
 
 // logFailure logs what is ours to mend; a caller's mistake is no error of ours.
 func (a *API) logFailure(ctx context.Context, route Route, code problem.Code, err error) {
+	observe.Set(ctx, "code", code)
 	attrs := []any{"route", route.Method + " " + route.Path, "code", code, "error", err}
 	if cause := errors.Unwrap(err); cause != nil {
 		attrs = append(attrs, "cause", cause)

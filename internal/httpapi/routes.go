@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/catalog"
+	"github.com/xpay-serverless/xpay-serverless/internal/observe"
 	"github.com/xpay-serverless/xpay-serverless/internal/order"
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
 	"github.com/xpay-serverless/xpay-serverless/internal/session"
@@ -30,8 +31,11 @@ type API struct {
 
 	// AllowMerchant decides whether a request may use the /merchant routes; nil refuses all of them.
 	AllowMerchant func(*http.Request) error
+	// Caller names who uses a /merchant route, for the history; nil: nobody knows.
+	Caller func(*http.Request) string
 	// Forward hands pushes that are not ours to another receiver; nil answers them with success.
 	Forward *Forward
+	Metrics observe.Metrics
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -80,7 +84,13 @@ func Routes() []Route {
 		{"POST", "/merchant/orders/{id}/refunds", AuthMerchant, "refund", (*API).merchantRefund},
 		{"POST", "/merchant/orders/{id}/refunds/{refund}", AuthMerchant, "refund", (*API).merchantSettle},
 		{"POST", "/merchant/orders/{id}/accept", AuthMerchant, "refund", (*API).merchantAccept},
+		{"POST", "/merchant/orders/{id}/delivery", AuthMerchant, "refund", (*API).merchantDelivery},
+		{"POST", "/merchant/orders/{id}/advance", AuthMerchant, "refund", (*API).merchantAdvance},
+		{"POST", "/merchant/orders/{id}/recheck", AuthMerchant, "refund", (*API).merchantRecheck},
+		{"POST", "/merchant/orders/{id}/adopt", AuthMerchant, "refund", (*API).merchantAdopt},
 		{"GET", "/merchant/held", AuthMerchant, "orders", (*API).merchantHeld},
+		{"POST", "/merchant/held/{number}/dismiss", AuthMerchant, "orders", (*API).merchantDismiss},
+		{"GET", "/merchant/paid", AuthMerchant, "orders", (*API).merchantPaid},
 
 		{"GET", "/wechat/push", AuthWeChat, "callback", (*API).echo},
 		{"POST", "/wechat/push", AuthWeChat, "callback", (*API).push},
@@ -127,17 +137,21 @@ func refuse(status int, e errorBody, allowed []string) http.Handler {
 	})
 }
 
-// serve authenticates, calls the handler and writes its reply or error. A panic answers 500 and is logged: what was
+// serve authenticates, calls the handler, writes its reply or error, and the one line of log about it. A panic answers 500 and is logged: what was
 // stored before it stands.
 func (a *API) serve(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		start := a.Now()
+		ctx, line := observe.Begin(req.Context(), a.Now())
+		req = req.WithContext(ctx)
 		r, err := a.guarded(route, call{Request: req, w: w})
 		if err != nil {
-			r = a.failure(req.Context(), route, err)
+			r = a.failure(ctx, route, err)
+		}
+		if id := req.PathValue("id"); order.ValidID(id) {
+			observe.SetFirst(ctx, "order", id)
 		}
 		r.write(w)
-		a.Log.DebugContext(req.Context(), "request", "route", route.Method+" "+route.Path, "status", r.status, "took", a.Now().Sub(start))
+		line.End(ctx, a.Log, a.Metrics, "request", a.Now(), slog.String("route", route.Method+" "+route.Path), slog.Int("status", r.status))
 	})
 }
 

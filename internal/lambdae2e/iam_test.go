@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/lambdatest"
@@ -13,26 +14,93 @@ import (
 
 // roles is what template.yaml allows each function. In every test of this package the wire lets pass that and nothing
 // else: a permission that is missing fails the test that needs it.
-var roles = func() map[string]map[string][]string {
-	all, err := template.Roles("../../template.yaml")
+var roles = rolesWith()
+
+// targetRoles is what it allows when the stack has a delivery target.
+var targetRoles = map[string]map[string]map[string][]string{
+	"": roles, "webhook": rolesWith("Delivers", "ToWebhook"), "eventbus": rolesWith("Delivers", "ToEventBus"),
+}
+
+func rolesWith(conditions ...string) map[string]map[string][]string {
+	all, err := template.Roles("../../template.yaml", conditions...)
 	if err != nil {
 		panic(err)
 	}
 	return all
-}()
+}
 
 // fault sets what happens to a function's calls to AWS, after its role has been asked.
 func (c *cloud) fault(function string, hook func(lambdatest.Passing) lambdatest.Fault) {
 	c.aws[function].Break(func(p lambdatest.Passing) lambdatest.Fault {
-		if action, resource := c.wanted(p); !slices.Contains(roles[function][action], resource) {
+		if action, resource := c.wanted(p); !slices.Contains(targetRoles[c.vars["XPAY_TARGET"]][function][action], resource) {
 			c.Errorf("%s does %s on %s, which its role does not allow", function, action, resource)
 			return lambdatest.Fault{Refuse: &lambdatest.AWSError{Code: "AccessDeniedException", Message: "not allowed"}}
+		} else {
+			used.add(function, action, resource)
 		}
 		if hook == nil {
 			return lambdatest.Fault{}
 		}
 		return hook(p)
 	})
+}
+
+// used is every grant that a function of any test has needed: a permission that no test needs is one too many.
+var used grants
+
+// grants are permissions, each as "function action resource".
+type grants struct {
+	mu  sync.Mutex
+	set map[string]bool
+}
+
+func (g *grants) add(function, action, resource string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.set == nil {
+		g.set = map[string]bool{}
+	}
+	g.set[function+" "+action+" "+resource] = true
+}
+
+// lambdasOwn are the actions that Lambda itself takes with a function's role, so that no wire of a function sees them: it
+// writes the logs, and it polls the queue, one poller for reconcile alone.
+var lambdasOwn = []string{
+	"logs:CreateLogStream", "logs:PutLogEvents", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+}
+
+// idle lists what roles grant and g has not seen. The canary runs in its own package's tests.
+func (g *grants) idle(all ...map[string]map[string][]string) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	idle := map[string]bool{}
+	for _, roles := range all {
+		for function, may := range roles {
+			for action, resources := range may {
+				for _, resource := range resources {
+					grant := function + " " + action + " " + resource
+					idle[grant] = function != "canary" && !slices.Contains(lambdasOwn, action) && !g.set[grant]
+				}
+			}
+		}
+	}
+	maps.DeleteFunc(idle, func(_ string, is bool) bool { return !is })
+	return slices.Sorted(maps.Keys(idle))
+}
+
+// TestAGrantThatNobodyUsesIsFound: TestMain asks the same after a run of the whole suite.
+func TestAGrantThatNobodyUsesIsFound(t *testing.T) {
+	t.Parallel()
+	var g grants
+	g.add("sweep", "dynamodb:Query", "due")
+	got := g.idle(map[string]map[string][]string{
+		"sweep":     {"dynamodb:Query": {"due", "user"}, "logs:PutLogEvents": {"own"}},
+		"canary":    {"lambda:InvokeFunction": {"version"}},
+		"reconcile": {"sqs:ReceiveMessage": {"queue"}, "sqs:SendMessage": {"queue"}},
+	})
+	if want := []string{"reconcile sqs:SendMessage queue", "sweep dynamodb:Query user"}; !slices.Equal(got, want) {
+		t.Errorf("idle: %q, want %q", got, want)
+	}
 }
 
 // wanted is what a request wants to do to what, in the words of the template.
@@ -56,12 +124,17 @@ func (c *cloud) wanted(p lambdatest.Passing) (action, resource string) {
 		}
 		return "sqs:" + strings.TrimSuffix(operation, "Batch"), resource
 	case "secretsmanager":
-		for variable, id := range map[string]string{"PUSH": "PushSecret", "MERCHANT": "MerchantSecret", "SEAL": "SealSecret"} {
+		for variable, id := range map[string]string{"PUSH": "PushSecret", "MERCHANT": "MerchantSecret", "SEAL": "SealSecret", "WEBHOOK": "DeliverySecret"} {
 			if body.SecretID == c.vars["XPAY_"+variable+"_SECRET"] {
 				resource = "!Ref " + id
 			}
 		}
 		return "secretsmanager:" + operation, resource
+	case "AWSEvents":
+		if strings.Contains(p.Body, `"`+c.vars["XPAY_EVENT_BUS"]+`"`) {
+			resource = "!Sub arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}"
+		}
+		return "events:" + operation, resource
 	}
 	return p.Operation, ""
 }

@@ -40,6 +40,9 @@ func TestAPurchaseIsDeliveredAndRefunded(t *testing.T) {
 	c.explained(id, 800)
 	c.refund(id, "refund-key-1", 800).into(t, 200, &asked) // the same again
 	c.explained(id, 800)
+	if c.logged("callback", "plain mode") {
+		t.Error("an encrypted push is taken for a plain one")
+	}
 }
 
 func TestALostPushIsFoundBySweepAndReconcile(t *testing.T) {
@@ -80,6 +83,9 @@ func TestAPoisonedMessageEndsInTheDeadLetterQueueAlone(t *testing.T) {
 	c.explained(id, 0)
 	if !c.logged("reconcile", "message not done", "nonsense", `"ERROR"`) {
 		t.Errorf("the log does not say which message: %q", c.fn["reconcile"].Logs())
+	}
+	if !c.logged("callback", `"message":"a push came in plain mode"`, `"level":"WARN"`) {
+		t.Errorf("the log does not say that pushes are plain: %q", c.fn["callback"].Logs())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -38,6 +39,7 @@ const (
 	pushToken = "hunter2pushtoken"
 	aesKey    = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 	sealKey   = "hunter2hunter2hunter2hunter2hunter2hunter2h"
+	stackName = "xpay-e2e"
 	goods     = `products: [{id: vip_month, name: 月度会员, price: 1800, kind: durable}]`
 	price     = 1800
 
@@ -56,11 +58,21 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
+	if idle := used.idle(targetRoles["webhook"], targetRoles["eventbus"]); code == 0 && whole() && len(idle) > 0 {
+		fmt.Fprintf(os.Stderr, "template.yaml grants what no test needs: take it away, or test what needs it\n\t%s\n", strings.Join(idle, "\n\t"))
+		code = 1
+	}
 	os.RemoveAll(built)
 	os.Exit(code)
 }
 
-// build makes the bootstraps with the flags of the deployment, for this machine.
+// whole reports whether the suite ran with nothing left out.
+func whole() bool {
+	all := func(name string) bool { return flag.Lookup("test."+name).Value.String() == "" }
+	return all("run") && all("skip") && all("list") && !testing.Short() && os.Getenv("XPAY_TEST_AWS") != ""
+}
+
+// build makes the bootstraps with the flags of the deployment, for this machine, and with a clock that can be set ahead.
 func build() (string, error) {
 	dir, err := os.MkdirTemp("", "xpay-lambda-")
 	if err != nil {
@@ -68,7 +80,7 @@ func build() (string, error) {
 	}
 	for _, f := range awsenv.Functions() {
 		folder := filepath.Join(dir, f.Name)
-		cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w",
+		cmd := exec.Command("go", "build", "-tags", "lambda.norpc,virtualtime", "-trimpath", "-ldflags", "-s -w",
 			"-o", filepath.Join(folder, "bootstrap"), "./functions/"+f.Name)
 		cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -93,6 +105,7 @@ type cloud struct {
 	dlq     string
 	vars    map[string]string
 	ahead   atomic.Int64 // WeChat's clock is ahead of ours by this
+	clock   string       // a file with the seconds by which the functions' clocks are ahead, too
 
 	sqs     *sqs.Client
 	secrets *secretsmanager.Client
@@ -100,15 +113,16 @@ type cloud struct {
 
 // options are what a test may want otherwise.
 type options struct {
-	pushMode   string // aes
-	visibility string // of the queue, in seconds: 1
+	pushMode   string                                                  // aes
+	visibility string                                                  // of the queue, in seconds: 1
+	door       func(function string, wechat http.Handler) http.Handler // stands before WeChat; nil: nothing does
 }
 
 func deploy(t *testing.T, opt options) *cloud {
 	t.Helper()
 	cfg := awstest.Config(awstest.Endpoint(t))
 	c := &cloud{
-		T: t, sqs: sqs.NewFromConfig(cfg), secrets: secretsmanager.NewFromConfig(cfg),
+		T: t, clock: filepath.Join(t.TempDir(), "ahead"), sqs: sqs.NewFromConfig(cfg), secrets: secretsmanager.NewFromConfig(cfg),
 		fn: map[string]*lambdatest.Function{}, aws: map[string]*lambdatest.Wire{}, wechat: map[string]*lambdatest.Wire{},
 	}
 	name := "e2e-" + strings.ToLower(rand.Text()[:10])
@@ -120,6 +134,7 @@ func deploy(t *testing.T, opt options) *cloud {
 	gateway := httptest.NewUnstartedServer(nil)
 	wechat := c.startWeChat(opt, "http://"+gateway.Listener.Addr().String())
 	c.vars = map[string]string{
+		"XPAY_STACK": stackName, "XPAY_STAGE": "test",
 		"XPAY_APP_ID": appID, "XPAY_OFFER_ID": "1450000001", "XPAY_ENV": "0",
 		"XPAY_ORDERS_TABLE": name + "-orders", "XPAY_EXPIRING_TABLE": name + "-expiring", "XPAY_QUEUE_URL": url,
 		"XPAY_PUSH_SECRET":     c.secret(name+"-push", fmt.Sprintf(`{"tokens":[%q],"aesKeys":[%q]}`, pushToken, aesKey)),
@@ -128,6 +143,9 @@ func deploy(t *testing.T, opt options) *cloud {
 	}
 	for _, f := range awsenv.Functions() {
 		c.aws[f.Name], c.wechat[f.Name] = c.wire(*cfg.BaseEndpoint), c.wire(wechat)
+		if opt.door != nil {
+			c.wechat[f.Name] = c.wire(c.serve(opt.door(f.Name, c.sim)))
+		}
 		c.fault(f.Name, nil)
 		c.start(f)
 	}
@@ -199,7 +217,7 @@ func (c *cloud) start(f awsenv.Function) {
 	if timeout == 0 {
 		timeout = otherTimeout
 	}
-	env := []string{"AWS_ENDPOINT_URL=" + c.serve(c.aws[f.Name]), "XPAY_WECHAT_URL=" + c.serve(c.wechat[f.Name])}
+	env := []string{"XPAY_CLOCK_AHEAD=" + c.clock, "AWS_ENDPOINT_URL=" + c.serve(c.aws[f.Name]), "XPAY_WECHAT_URL=" + c.serve(c.wechat[f.Name])}
 	for name, value := range c.vars {
 		if s := slices.IndexFunc(awsenv.Settings(), func(s awsenv.Setting) bool { return s.Name == name }); s >= 0 {
 			if readBy := awsenv.Settings()[s].ReadBy; readBy != nil && !readBy(f) {

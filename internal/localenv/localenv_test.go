@@ -117,7 +117,7 @@ func TestAMessageIsReceivedThreeTimesAndThenDropped(t *testing.T) {
 	t.Parallel()
 	log := slog.New(slog.DiscardHandler)
 	q, seen := newQueue(log), map[string]int{}
-	q.worker = &worker.Worker{Log: log, Kinds: map[store.Kind]worker.Advance{"order": func(_ context.Context, id string) error {
+	q.worker = &worker.Worker{Log: log, Now: time.Now, Kinds: map[store.Kind]worker.Advance{"order": func(_ context.Context, id string) error {
 		if seen[id]++; id == "order/bad" {
 			return errors.New("no")
 		}

@@ -47,9 +47,9 @@ type Options struct {
 
 	// Tests put themselves between the parts.
 	WrapStore     func(store.Store) store.Store
-	WrapTransport func(http.RoundTripper) http.RoundTripper // calls to WeChat
-	Target        string
-	Deliver       func(context.Context, order.Delivery) error
+	WrapTransport func(http.RoundTripper) http.RoundTripper   // calls to WeChat
+	WrapTarget    func(http.RoundTripper) http.RoundTripper   // calls to the webhook
+	Deliver       func(context.Context, order.Delivery) error // hears of orders instead of the target that config.json names
 }
 
 // Stack is a running product with its WeChat.
@@ -143,9 +143,16 @@ func (s *Stack) openBackend(opt Options, between Inproc) (err error) {
 	if opt.WrapTransport != nil {
 		transport = opt.WrapTransport(transport)
 	}
+	target := http.RoundTripper(loopback())
+	if opt.WrapTarget != nil {
+		target = opt.WrapTarget(target)
+	}
+	if opt.Deliver != nil {
+		cfg.Delivery = backend.Delivery{Target: backend.TargetEventBus}
+	}
 	s.Backend, err = backend.Build(cfg, backend.Outside{
 		Store: s.Store, Catalog: s.Catalog, Transport: transport, Now: s.Clock.Now, Log: s.log, Send: s.queue.Send,
-		Alarm: opt.Alarm, AllowMerchant: opt.AllowMerchant, Target: opt.Target, Deliver: opt.Deliver,
+		Alarm: opt.Alarm, AllowMerchant: opt.AllowMerchant, TargetTransport: target, Deliver: opt.Deliver,
 	})
 	if err != nil {
 		return err

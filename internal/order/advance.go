@@ -24,7 +24,7 @@ func (s *Service) Advance(ctx context.Context, docID string) error {
 	if errors.Is(err, problem.Internal) {
 		return s.setAside(ctx, docID, err)
 	}
-	if err != nil || !cur.due(s.now()) {
+	if err != nil || !cur.due(s.now()) || s.handOn(ctx, cur.Order) {
 		return err
 	}
 	cur, won, err := s.claim(ctx, cur, false)
@@ -33,7 +33,7 @@ func (s *Service) Advance(ctx context.Context, docID string) error {
 	}
 	licence := cur.Lease
 	for n := range stepsMax {
-		t, ok := cur.plan(s.now())
+		t, ok := cur.plan(s.now(), s.does)
 		if !ok {
 			break
 		}
@@ -41,11 +41,29 @@ func (s *Service) Advance(ctx context.Context, docID string) error {
 			return err
 		}
 		if !cur.claimedBy(licence, s.now()) {
+			s.handOn(ctx, cur.Order)
 			return nil
 		}
 	}
-	_, err = s.conclude(ctx, cur, true, nil, nil)
+	cur, err = s.conclude(ctx, cur, true, nil, nil)
+	if err == nil {
+		s.handOn(ctx, cur.Order)
+	}
 	return err
+}
+
+// does reports whether this process takes a step: only one that can reach the delivery target delivers. Where there is no
+// target at all, anybody may find out that an order waits for one.
+func (s *Service) does(t step) bool { return t != stepDeliver || s.Deliver != nil || s.Target == "" }
+
+// handOn tells the queue when all that is due is another process's to do.
+func (s *Service) handOn(ctx context.Context, o Order) bool {
+	_, due := o.plan(s.now(), anyStep)
+	_, ours := o.plan(s.now(), s.does)
+	if due && !ours {
+		s.kick(ctx, o)
+	}
+	return due && !ours
 }
 
 // setAside moves a document that cannot be read out of the way for an hour, so that it does not hide others that are
@@ -59,7 +77,7 @@ func (s *Service) setAside(ctx context.Context, docID string, why error) error {
 	if _, err := s.Store.Update(ctx, doc); err != nil && !errors.Is(err, store.ErrConflict) {
 		return storeProblem(fmt.Errorf("set aside %s: %w", docID, err))
 	}
-	s.alarm(ctx, Alarm{Code: AttentionImpossible, Number: docID, Reason: why.Error()})
+	s.alarm(ctx, Alarm{Code: AttentionUnreadable, Number: docID, Reason: why.Error()})
 	return nil
 }
 
@@ -100,8 +118,16 @@ func (s *Service) concludeStep(ctx context.Context, cur stored, last bool, facts
 // logUnanswered says what a person can do about it, when WeChat's answer tells.
 func (s *Service) logUnanswered(ctx context.Context, o Order, err error) {
 	var refusal *xpay.Error
+	if errors.As(err, &refusal) && s.Refused != nil {
+		s.Refused(ctx, err)
+	}
 	if errors.As(err, &refusal) && refusal.Class() == xpay.ClassGiveUp {
 		s.Log.ErrorContext(ctx, "refused, tried again later", "order", o.ID, "error", err, "advice", refusal.Advice())
+		return
+	}
+	var platform interface{ Advice() string } // of a refused access token: the AppSecret, the IP 白名单, a quota
+	if refusal == nil && errors.As(err, &platform) {
+		s.Log.ErrorContext(ctx, "refused, tried again later", "order", o.ID, "error", err, "advice", platform.Advice())
 		return
 	}
 	s.Log.WarnContext(ctx, "no answer, tried again later", "order", o.ID, "tries", o.Tries+1, "error", err)
@@ -124,17 +150,30 @@ func (s *Service) deliver(ctx context.Context, cur stored, last bool) (stored, e
 		}
 		cur = next
 	}
-	event := *cur.nextOutgoing()
+	next := *cur.nextOutgoing()
+	f, err := s.handOver(ctx, Delivery{Order: cur.Order, Event: next})
+	if err != nil {
+		s.Log.WarnContext(ctx, "the delivery target did not accept an event, tried again later", "order", cur.ID, "event", next.Seq, "tries", next.Tries+1, "error", err)
+	}
+	return s.conclude(ctx, cur, last, []Fact{f}, nil)
+}
+
+// handOver tells the target one event. It is the target that this deployment has now: the one that it had when the order
+// was made may be gone, and somebody must hear of the money.
+func (s *Service) handOver(ctx context.Context, d Delivery) (Fact, error) {
+	f := Fact{Kind: FactSent, Source: SourceTarget, Seq: d.Event.Seq}
 	var err error
-	if s.Deliver == nil || s.Target != cur.Target {
-		err = problem.New(problem.Unavailable, "the order is for the delivery target %q, this deployment has %q", cur.Target, s.Target)
+	if s.Deliver != nil {
+		err = s.Deliver(ctx, d)
 	} else {
-		err = s.Deliver(ctx, Delivery{Order: cur.Order, Event: event})
+		f.Reason = fmt.Sprintf("the order waits for the delivery target %s, and this deployment has none", d.Order.Target)
+		err = errors.New(f.Reason)
 	}
 	if err != nil {
-		return s.concludeStep(ctx, cur, last, nil, err)
+		f.Kind = FactUnsent
 	}
-	return s.concludeStep(ctx, cur, last, []Fact{{Kind: FactSent, Source: SourceTarget, At: s.now(), Seq: event.Seq}}, nil)
+	f.At = s.now()
+	return f, err
 }
 
 // tell tells WeChat that the attempt is delivered, then looks whether WeChat shows it: what a repeated notice does is

@@ -40,14 +40,15 @@ func (s *Service) signAgain(ctx context.Context, cur stored, sessionKey string, 
 	case !won:
 		return Order{}, nil, problem.New(problem.Unavailable, "WeChat is being asked about this order, try again in a second")
 	}
-	facts, err := s.lookAll(ctx, cur.Order)
+	if errCode != nil && s.Reported != nil {
+		s.Reported(ctx, *errCode)
+	}
+	facts, err := s.lookAll(ctx, cur.Order) // it is signed, too: what WeChat takes here, it takes from the phone
 	if errCode != nil {
-		if s.Reported != nil {
-			s.Reported(*errCode)
-		}
 		facts = append(facts, Fact{Kind: FactReported, Source: SourcePhone, At: s.now(), Attempt: cur.lastAttempt().N, Code: *errCode})
 	}
 	if err != nil {
+		s.logUnanswered(ctx, cur.Order, err)
 		if _, cerr := s.conclude(ctx, cur, true, facts, nil); cerr != nil {
 			err = cerr
 		}

@@ -47,6 +47,10 @@ func Apply(o Order, f Fact) (Order, Outcome) {
 	o.enter(to, v, f)
 	o.follow(f)
 	o.review()
+	for i := range o.Attempts {
+		a := &o.Attempts[i]
+		a.BackMax = o.mostBack(a)
+	}
 	out.Event, out.Reason, out.To = v.event, v.reason, o.State
 	out.Alarms = newQuestions(before, o.Attention)
 	return o, out
@@ -91,12 +95,16 @@ func judge(o *Order, f Fact) verdict {
 		return judgeUnpaid(o, f)
 	case FactWithdrawn:
 		return judgeWithdrawn(o, f)
+	case FactAdopted:
+		return judgeAdopted(o, f)
 	case FactAccepted:
 		return judgeAccepted(o)
 	case FactDelivering:
 		return judgeDelivering(o)
 	case FactSent:
 		return judgeSent(o, f)
+	case FactUnsent:
+		return judgeUnsent(o, f)
 	case FactTold, FactUntold:
 		return judgeTold(o, f)
 	case FactRefundAsked:
@@ -186,13 +194,16 @@ func (o *Order) raise(v verdict, f Fact) {
 
 // Codes of Attention.
 const (
-	AttentionMismatch   = "mismatch"   // money that is not what was ordered
-	AttentionSurplus    = "surplus"    // paid twice; give it back
-	AttentionImpossible = "impossible" // sources contradict each other
-	AttentionRefund     = "refund"     // a refund does not come to an end
-	AttentionUntold     = "untold"     // WeChat does not take note of the delivery
-	AttentionUnproven   = "unproven"   // hints that no query bears out
-	AttentionUnknown    = "unknown"    // a push about an order that does not exist
+	AttentionMismatch    = "mismatch"    // money that is not what was ordered
+	AttentionSurplus     = "surplus"     // paid twice; give it back
+	AttentionImpossible  = "impossible"  // sources contradict each other
+	AttentionRefund      = "refund"      // a refund does not come to an end
+	AttentionUntold      = "untold"      // WeChat does not take note of the delivery
+	AttentionUndelivered = "undelivered" // the delivery target does not accept an event
+	AttentionUnproven    = "unproven"    // hints that no query bears out
+	AttentionUnknown     = "unknown"     // a push about an order that does not exist
+	AttentionUnreadable  = "unreadable"  // a stored document that this program cannot read
+	AttentionNotice      = "notice"      // a complaint, a warning of risk control: WeChat expects a person to act
 )
 
 // ask adds a question unless it is asked already.
@@ -222,6 +233,11 @@ func (o *Order) answered(q Attention) bool {
 		return a != nil && o.reserved(a.N) == 0
 	case AttentionUntold:
 		return a != nil && !a.ToldAt.IsZero()
+	case AttentionImpossible:
+		return a != nil && q.Reason == reasonNoAttempt(a.N) // it is known by now
+	case AttentionUndelivered:
+		at := o.nextAt()
+		return at.IsZero() || at.After(q.At)
 	default:
 		return false
 	}

@@ -46,10 +46,14 @@ func TestEveryKindOfFactInEveryState(t *testing.T) {
 		{"a query that shows nothing", unpaid(1, SeenAbsent), all6(EventUnpaid)},
 		{"a query about a number never handed out", unpaid(2, SeenAbsent), all6(no)},
 		{"the price is withdrawn", Fact{Kind: FactWithdrawn, Source: SourceService}, [6]Event{EventWithdrawn, EventKnown, EventKnown, EventKnown, EventWithdrawn, EventKnown}},
+		{"an operator takes in a push about a number never handed out", Fact{Kind: FactAdopted, Source: SourceOperator, Attempt: 2}, all6(EventAdopted)},
+		{"an operator takes in a push about a number that cannot be", Fact{Kind: FactAdopted, Source: SourceOperator, Attempt: 10}, all6(no)},
 		{"an operator accepts", accepted(), [6]Event{EventKnown, EventKnown, EventKnown, EventKnown, EventKnown, EventAccepted}},
-		{"the intent to deliver", delivering(), [6]Event{no, EventDelivering, EventDelivering, no, no, no}},
+		{"the intent to deliver", delivering(), [6]Event{no, EventDelivering, EventDelivering, EventKnown, no, no}},
 		{"the target accepts event 1", sent(1), [6]Event{no, no, EventDelivered, EventKnown, no, no}},
 		{"the target accepts an event that was never made", sent(2), all6(no)},
+		{"the target does not accept event 1", unsent(1), all6(EventKnown)},
+		{"the target does not accept an event that was never made", unsent(2), all6(EventKnown)},
 		{"WeChat was told", Fact{Kind: FactTold, Source: SourceQuery, Attempt: 1}, [6]Event{no, EventTold, EventTold, EventTold, no, no}},
 		{"WeChat was not told", Fact{Kind: FactUntold, Source: SourceQuery, Attempt: 1}, all6(EventKnown)},
 		{"WeChat was told of a number never handed out", Fact{Kind: FactTold, Source: SourceQuery, Attempt: 2}, all6(no)},
@@ -513,6 +517,41 @@ func TestTheDeliveryTarget(t *testing.T) {
 		{
 			name: "a part refunded before delivery does not stop it", order: fresh(withTarget), told: []Fact{paid, wentBack(1, "MP1", "V1", 40), delivering(), sent(1), sent(2)},
 			event: EventSent, state: Delivered, ledger: Ledger{Paid: 100, Refunded: 40}, check: outbox("1 order.paid 100 sent", "2 order.refunded 40 sent"),
+		},
+		{
+			name: "a target that is down for less than six hours calls nobody", order: fresh(withTarget),
+			told: []Fact{paid, delivering(), at(6*time.Hour-time.Second, unsent(1))}, event: EventKnown, state: Delivering, ledger: Ledger{Paid: 100},
+		},
+		{
+			name: "one that is down for six hours calls a person", order: fresh(withTarget), told: []Fact{paid, delivering(), at(6*time.Hour+time.Second, unsent(1))},
+			event: EventKnown, state: Delivering, ledger: Ledger{Paid: 100}, asks: []string{AttentionUndelivered}, alarms: []string{AttentionUndelivered},
+		},
+		{
+			name: "once", order: fresh(withTarget), told: []Fact{paid, delivering(), at(7*time.Hour, unsent(1)), at(8*time.Hour, unsent(1))},
+			event: EventKnown, state: Delivering, ledger: Ledger{Paid: 100}, asks: []string{AttentionUndelivered},
+		},
+		{
+			name: "and not again when the question was seen", order: fresh(withTarget), told: []Fact{paid, delivering(), at(7*time.Hour, unsent(1)), at(8*time.Hour, accepted()), at(9*time.Hour, unsent(1))},
+			event: EventKnown, state: Delivering, ledger: Ledger{Paid: 100}, check: outbox("1 order.paid 100 waits"),
+		},
+		{
+			name: "what was accepted at last answers the question", order: fresh(withTarget), told: []Fact{paid, delivering(), at(7*time.Hour, unsent(1)), at(8*time.Hour, sent(1))},
+			event: EventDelivered, state: Delivered, ledger: Ledger{Paid: 100},
+		},
+		{
+			name: "a later event does not hold the question open", order: fresh(withTarget),
+			told:  []Fact{paid, delivering(), at(7*time.Hour, unsent(1)), at(8*time.Hour, wentBack(1, "MP1", "V1", 40)), at(9*time.Hour, sent(1))},
+			event: EventDelivered, state: Delivered, ledger: Ledger{Paid: 100, Refunded: 40}, check: outbox("1 order.paid 100 sent", "2 order.refunded 40 waits"),
+		},
+		{
+			name: "an earlier one does", order: fresh(withTarget),
+			told:  []Fact{paid, delivering(), at(time.Hour, wentBack(1, "MP1", "V1", 40)), at(7*time.Hour, unsent(1)), at(7*time.Hour, sent(1))},
+			event: EventDelivered, state: Delivered, ledger: Ledger{Paid: 100, Refunded: 40}, asks: []string{AttentionUndelivered},
+		},
+		{
+			name: "a target that is gone calls a person at once", order: fresh(withTarget),
+			told:  []Fact{paid, delivering(), {Kind: FactUnsent, Source: SourceTarget, Seq: 1, Reason: "there is none"}},
+			event: EventKnown, state: Delivering, ledger: Ledger{Paid: 100}, asks: []string{AttentionUndelivered}, alarms: []string{AttentionUndelivered},
 		},
 		{
 			name: "refunds after delivery are numbered on", order: fresh(withTarget),

@@ -41,11 +41,19 @@ func encode(o Order, doc store.Doc) (store.Doc, error) {
 	}
 	doc.ID, doc.Stamp, doc.Body = DocID(o.ID), store.NewStamp(), raw
 	doc.Created, doc.Due, doc.User = o.CreatedAt, o.DueAt(), userKey(o.Env, o.OpenID)
-	doc.Keys = nil
-	if len(o.Attention) > 0 {
-		doc.Keys = []string{KeyHeld}
-	}
+	doc.Keys = o.keys()
 	return doc, nil
+}
+
+// keys lists the order where it is looked for. What stays comes first: each place has an index of its own.
+func (o *Order) keys() (keys []string) {
+	if !o.PaidAt.IsZero() {
+		keys = append(keys, paidKey(o.PaidAt))
+	}
+	if len(o.Attention) > 0 {
+		keys = append(keys, KeyHeld)
+	}
+	return keys
 }
 
 // marshal writes the JSON. Texts of merchants and strangers take at most twice their length, because controls are

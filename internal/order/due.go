@@ -27,9 +27,13 @@ type task struct {
 func (o *Order) agenda() []task {
 	var tasks []task
 	add := func(t task) {
-		if !t.at.IsZero() {
-			tasks = append(tasks, t)
+		if t.at.IsZero() {
+			return
 		}
+		if t.step != stepDeliver {
+			t.at = latest(t.at, o.RetryAt)
+		}
+		tasks = append(tasks, t)
 	}
 	for i := range o.Attempts {
 		add(task{at: o.lookAt(&o.Attempts[i]), step: stepLook, attempt: o.Attempts[i].N})
@@ -44,12 +48,12 @@ func (o *Order) agenda() []task {
 	return tasks
 }
 
-// plan returns a task that is due. Each call that is not answered moves on to the next one, so that a target that is
-// down does not keep a refund waiting, nor WeChat a delivery.
-func (o *Order) plan(now time.Time) (task, bool) {
+// plan returns a task that is due, of those steps that does takes. Each call that is not answered moves on to the next one, so
+// that one question which WeChat does not answer does not keep a refund waiting.
+func (o *Order) plan(now time.Time, does func(step) bool) (task, bool) {
 	var due []task
 	for _, t := range o.agenda() {
-		if !t.at.After(now) {
+		if !t.at.After(now) && does(t.step) {
 			due = append(due, t)
 		}
 	}
@@ -58,6 +62,8 @@ func (o *Order) plan(now time.Time) (task, bool) {
 	}
 	return due[o.Tries%len(due)], true
 }
+
+func anyStep(step) bool { return true }
 
 // DueAt is when somebody must look at the order again; zero when nobody must. While somebody holds the lease it
 // is the lease's end, because the holder may have crashed.
@@ -68,9 +74,6 @@ func (o *Order) DueAt() time.Time {
 	due := time.Time{}
 	for _, t := range o.agenda() {
 		due = earliest(due, t.at)
-	}
-	if !due.IsZero() && due.Before(o.RetryAt) {
-		return o.RetryAt
 	}
 	return due
 }
@@ -112,12 +115,23 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-func (o *Order) deliverAt() time.Time {
+// nextAt is since when the target has an event to hear.
+func (o *Order) nextAt() time.Time {
 	next := o.nextOutgoing()
 	if next == nil || o.State == Held || o.State == Paid && o.promisedBack() {
 		return time.Time{}
 	}
 	return next.At
+}
+
+// deliverAt is when the target is told its next event. It has a back-off of its own: neither does a target that is down keep
+// WeChat waiting, nor the other way round.
+func (o *Order) deliverAt() time.Time {
+	at := o.nextAt()
+	if at.IsZero() {
+		return at
+	}
+	return latest(at, o.nextOutgoing().RetryAt)
 }
 
 // tellAt is when WeChat must be told that the paid attempt is delivered. After a push its repeat is given time to
@@ -162,10 +176,12 @@ func (o *Order) due(now time.Time) bool {
 
 // backOff plans the next try after a call that was not answered.
 func (o *Order) backOff(now time.Time) {
-	wait := backoffMin << min(o.Tries, 10)
+	o.RetryAt = now.Add(backoff(o.Tries))
 	o.Tries++
-	o.RetryAt = now.Add(min(wait, backoffMax))
 }
+
+// backoff is the wait after one more call that failed, by those in a row before it.
+func backoff(tries int) time.Duration { return min(backoffMin<<min(tries, 10), backoffMax) }
 
 // answeredNow forgets the calls that were not answered.
 func (o *Order) answeredNow() { o.Tries, o.RetryAt = 0, time.Time{} }

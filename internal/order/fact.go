@@ -32,8 +32,10 @@ type Fact struct {
 	Intent *Refund     // FactRefundAsked
 	Code   int         // FactReported: the phone's errCode
 	Key    string      // FactConsumed
-	Seq    int         // FactSent: the event's number
-	Reason string      // FactWithdrawn
+	Seq    int         // FactSent, FactUnsent: the event's number
+	Reason string      // FactWithdrawn, FactUnsent, FactAdopted
+
+	PushedAt time.Time // FactAdopted: when the push came
 }
 
 // FactKind says what a fact speaks of.
@@ -45,9 +47,11 @@ const (
 	FactMoney       FactKind = "money"        // a payment
 	FactUnpaid      FactKind = "unpaid"       // a query that shows no payment
 	FactWithdrawn   FactKind = "withdrawn"    // the price is not the catalogue's any more
+	FactAdopted     FactKind = "adopted"      // an operator takes in a kept push about a payment of the attempt
 	FactAccepted    FactKind = "accepted"     // an operator accepts held money
 	FactDelivering  FactKind = "delivering"   // we are about to tell the target
 	FactSent        FactKind = "sent"         // the target accepted event Seq
+	FactUnsent      FactKind = "unsent"       // the target did not accept event Seq; Reason: it cannot, now or later
 	FactTold        FactKind = "told"         // notify_provide_goods was called, or our answer told WeChat
 	FactUntold      FactKind = "untold"       // WeChat does not show it as delivered after notify_provide_goods
 	FactRefundAsked FactKind = "refund-asked" // an operator asks for a refund

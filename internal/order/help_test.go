@@ -88,6 +88,8 @@ func accepted() Fact          { return Fact{Kind: FactAccepted, Source: SourceOp
 func delivering() Fact        { return Fact{Kind: FactDelivering, Source: SourceService} }
 func sent(seq int) Fact       { return Fact{Kind: FactSent, Source: SourceTarget, Seq: seq} }
 
+func unsent(seq int) Fact { return Fact{Kind: FactUnsent, Source: SourceTarget, Seq: seq} }
+
 // asked is the intent to refund.
 func asked(id string, attempt int, fee Fen) Fact {
 	return Fact{Kind: FactRefundAsked, Source: SourceOperator, Attempt: attempt, Intent: &Refund{ID: id, Attempt: attempt, Asked: fee, Fee: fee}}

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -102,7 +103,8 @@ func judgeAccepted(o *Order) verdict {
 			}
 		}
 		o.Attention = nil
-		o.tellTarget("order.paid", main.Fee, main.At)
+		a, _ := o.MainPayment()
+		o.tellTarget("order.paid", OutTradeNo(o.ID, a.N), main.Fee, main.At)
 	}}
 }
 
@@ -131,6 +133,9 @@ func judgeDelivering(o *Order) verdict {
 	if o.State == Paid && o.promisedBack() {
 		return impossible("a full refund is promised, nothing is delivered any more")
 	}
+	if o.State == Delivered {
+		return known(nil) // a person confirmed it in between
+	}
 	return verdict{event: EventDelivering}
 }
 
@@ -150,12 +155,32 @@ func judgeSent(o *Order, f Fact) verdict {
 	return verdict{event: event, do: func() { next.SentAt = f.At }}
 }
 
-// tellTarget queues an event for the delivery target; an order without one has nobody to tell.
-func (o *Order) tellTarget(kind string, fee Fen, at time.Time) {
+// judgeUnsent plans the next try, and calls a person, once for each event, when the target has not accepted it for long, or
+// never can.
+func judgeUnsent(o *Order, f Fact) verdict {
+	next := o.nextOutgoing()
+	if next == nil || next.Seq != f.Seq {
+		return known(nil)
+	}
+	return known(func() {
+		next.RetryAt = f.At.Add(backoff(next.Tries))
+		next.Tries++
+		if !next.AskedAt.IsZero() || f.Reason == "" && f.At.Sub(next.At) < undeliveredAfter {
+			return
+		}
+		next.AskedAt = f.At
+		reason := fmt.Sprintf("the delivery target has not accepted event %d (%s) for %s", next.Seq, next.Type, undeliveredAfter)
+		o.ask(Attention{Code: AttentionUndelivered, Reason: cmp.Or(f.Reason, reason), At: f.At})
+	})
+}
+
+// tellTarget queues an event for the delivery target; an order without one has nobody to tell. about is the number that was
+// paid or refunded.
+func (o *Order) tellTarget(kind, about string, fee Fen, at time.Time) {
 	if o.Target == "" {
 		return
 	}
-	o.Outbox = append(o.Outbox, Outgoing{Seq: len(o.Outbox) + 1, Type: kind, Fee: fee, At: at})
+	o.Outbox = append(o.Outbox, Outgoing{Seq: len(o.Outbox) + 1, Key: digest("event", kind, about), Type: kind, Fee: fee, At: at})
 }
 
 // nextOutgoing is the first event that the target has not accepted.

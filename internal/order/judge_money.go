@@ -12,7 +12,7 @@ func judgeMoney(o *Order, f Fact) verdict {
 	a, m := o.Attempt(f.Attempt), f.Money
 	switch {
 	case a == nil:
-		return impossible(fmt.Sprintf("money for attempt %d, which was never handed out", f.Attempt))
+		return impossible(reasonNoAttempt(f.Attempt))
 	case max(len(m.TransactionID), len(m.WxOrderID), len(m.ChannelOrderID)) > numberBytesMax:
 		return impossible("money whose number is longer than any of WeChat's")
 	}
@@ -27,6 +27,11 @@ func judgeMoney(o *Order, f Fact) verdict {
 		return judgeAmbiguous(o, a, f)
 	}
 	return judgeNewPayment(o, a, f, reason)
+}
+
+// reasonNoAttempt is why money is kept as evidence for a number that the order does not know. See Adopt.
+func reasonNoAttempt(n int) string {
+	return fmt.Sprintf("money for attempt %d, which was never handed out", n)
 }
 
 // judgeAmbiguous lets the query decide what was paid. A second payment of a number is booked at once, at the first
@@ -105,7 +110,7 @@ func judgeNewPayment(o *Order, a *Attempt, f Fact, reason string) verdict {
 		}
 		o.looked(a, f)
 		if event == EventPaid && o.State != Held {
-			o.tellTarget("order.paid", p.Fee, f.At)
+			o.tellTarget("order.paid", OutTradeNo(o.ID, a.N), p.Fee, f.At)
 		}
 	}}
 }

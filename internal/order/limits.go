@@ -27,18 +27,25 @@ const (
 	refundSendsBefore = 10 // sends of one intent before a person is asked to look
 	tellsBefore       = 8  // notify_provide_goods calls without effect before a person is asked
 	evidenceBytesMax  = 8 << 10
+	heldPagesMax      = 20  // parts of the list of what waits for a person that one search reads
+	paidHoursMax      = 48  // hours that one part of the list of paid orders looks at
+	operatorBytesMax  = 128 // of the name of whoever adopts an order or dismisses evidence
 )
 
 const (
 	OpenFor          = 24 * time.Hour       // from created to expiresAt
-	lease            = 30 * time.Second     // longer than a step takes: two or three calls of at most 5 s and their writes
+	lease            = 30 * time.Second     // longer than a step takes: two or three calls of at most 5 s, or a delivery of 10 s, and their writes
 	lookTimeout      = 2 * time.Second      // a phone waits for this query
+	recheckTimeout   = 6 * time.Second      // an operator waits for these queries, and a Lambda has 10 s
+	PaidWindowMax    = 31 * 24 * time.Hour  // that one list of paid orders spans
 	repairAfter      = 3 * time.Second      // a poll looks at WeChat again when the last look is older
 	provideAfterPush = time.Minute          // a push was seen: let its repeat take our answer first
 	refundWindow     = 365 * 24 * time.Hour // spec 4.8
 	refundAbsentGap  = time.Minute          // between the two absences that allow a new intent version
+	undeliveredAfter = 6 * time.Hour        // a person is asked: a night's outage heals itself, and WeChat still repeats its push for 12 h
 	refundAlarmAfter = 24 * time.Hour       // a refund that is still open after this needs a person
 	evidenceFor      = 90 * 24 * time.Hour  // raw bodies are kept this long
+	pushOverdue      = time.Minute          // after the payment: WeChat pushes within seconds
 	setAsideFor      = time.Hour            // a document that cannot be read
 	backoffMin       = 5 * time.Second      // after the first unanswered call
 	backoffMax       = 10 * time.Minute     // and at most

@@ -52,6 +52,9 @@ func (o *Order) refunded(a *Attempt) Fen {
 	return max(known, a.paid()-*a.LeftFee)
 }
 
+// mostBack is the most that was ever seen to have gone back for one attempt. What left_fee shows may rise again.
+func (o *Order) mostBack(a *Attempt) Fen { return max(a.BackMax, o.refunded(a)) }
+
 func (o *Order) refundedByNumber(attempt int) Fen {
 	var sum Fen
 	for _, r := range o.Refunds {

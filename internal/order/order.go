@@ -1,7 +1,9 @@
 package order
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
@@ -23,7 +25,7 @@ type Order struct {
 	Quantity    int         `json:"quantity"`
 	Amount      Fen         `json:"amount"`           // Price * Quantity
 	Attach      string      `json:"attach,omitempty"` // the phone's; stays with us
-	Target      string      `json:"target,omitempty"` // who must accept the delivery; "" means the order itself
+	Target      string      `json:"target,omitempty"` // somebody must accept the delivery, and who it was then; "" means the order itself
 	State       State       `json:"state"`
 	CreatedAt   time.Time   `json:"createdAt"`
 	ExpiresAt   time.Time   `json:"expiresAt"`
@@ -38,7 +40,7 @@ type Order struct {
 	History     []Entry     `json:"history"`
 	Outbox      []Outgoing  `json:"outbox,omitempty"` // events for Target, in the order they must be sent
 	Lease       Lease       `json:"lease,omitzero"`
-	RetryAt     time.Time   `json:"retryAt,omitzero"` // no call before this: the last one was not answered
+	RetryAt     time.Time   `json:"retryAt,omitzero"` // no call to WeChat before this: the last one was not answered
 	Tries       int         `json:"tries,omitempty"`  // calls in a row that were not answered
 }
 
@@ -60,6 +62,7 @@ type Attempt struct {
 	LeftFee    *Fen      `json:"leftFee,omitempty"` // refundable rest at WeChat, last seen with no refund of ours in flight
 	LeftSeenAt time.Time `json:"leftSeenAt,omitzero"`
 	DropLooks  int       `json:"dropLooks,omitempty"` // looks in a row that showed less left than we can explain
+	BackMax    Fen       `json:"backMax,omitempty"`   // the most that ever was refunded of it as far as we saw: what is counted already
 }
 
 // Seen is WeChat's word about a number that is not paid.
@@ -171,10 +174,20 @@ type Entry struct {
 // Outgoing is an event for the delivery target. They are numbered from 1 and sent one after the other.
 type Outgoing struct {
 	Seq    int       `json:"seq"`
-	Type   string    `json:"type"` // order.paid, order.refunded
+	Key    string    `json:"key,omitempty"` // of type and number: the same event has it again in an order that was lost; "" in old ones
+	Type   string    `json:"type"`          // order.paid, order.refunded
 	Fee    Fen       `json:"fee,omitempty"`
 	At     time.Time `json:"at"`
 	SentAt time.Time `json:"sentAt,omitzero"`
+	// AskedAt is when a person was asked because the target does not accept it: once.
+	AskedAt time.Time `json:"askedAt,omitzero"`
+	RetryAt time.Time `json:"retryAt,omitzero"` // no try before this: the target did not accept it
+	Tries   int       `json:"tries,omitempty"`  // that the target did not accept
+}
+
+// ID names the event: it is the same for every try, also from an order that was lost and adopted.
+func (e Outgoing) ID(orderID string) string {
+	return orderID + "." + cmp.Or(e.Key, strconv.Itoa(e.Seq))
 }
 
 // Lease is the licence to call out for this order until a time. Token tells its holder from a later one.

@@ -2,7 +2,6 @@ package order
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -11,15 +10,16 @@ import (
 	"github.com/xpay-serverless/xpay-serverless/internal/store"
 )
 
-// find reads any order, for the merchant.
-func (s *Service) find(ctx context.Context, id string) (stored, error) {
-	if !ValidID(id) {
+// find reads any order, for the merchant, by its id or the number of any of its attempts.
+func (s *Service) find(ctx context.Context, number string) (stored, error) {
+	n, ok := ParseNumber(number)
+	if !ok || n.Refund {
 		return stored{}, problem.New(problem.NotFound, "there is no such order")
 	}
-	return s.load(ctx, id)
+	return s.load(ctx, n.OrderID)
 }
 
-// Get returns any order, for the merchant. It does not ask WeChat.
+// Get returns any order, for the merchant, by its id or the number of any of its attempts. It does not ask WeChat.
 func (s *Service) Get(ctx context.Context, id string) (Order, error) {
 	cur, err := s.find(ctx, id)
 	return cur.Order, err
@@ -50,11 +50,12 @@ func (s *Service) List(ctx context.Context, openID string, state State, page sto
 
 // Question is something that waits for a person: an order, or a push about no order of ours.
 type Question struct {
-	Order  *Order // nil for a push about an unknown order
-	Number string
-	Code   string
-	Reason string
-	At     time.Time
+	Order    *Order // nil for a push about an unknown order
+	Number   string
+	Evidence string // the name of the kept push, where there is one; see Dismiss
+	Code     string
+	Reason   string
+	At       time.Time
 }
 
 // Held lists what waits for a person, newest order first.
@@ -76,14 +77,13 @@ func (s *Service) Held(ctx context.Context, page store.Page) ([]Question, string
 // questions reads the open questions of one document. One that cannot be read is a question itself.
 func (s *Service) questions(doc store.Doc) []Question {
 	if doc.Kind() == KindEvidence {
-		var e evidence
-		if json.Unmarshal(doc.Body, &e) == nil {
-			return []Question{{Number: e.Number, Code: AttentionUnknown, Reason: e.Reason, At: e.At}}
+		if e, ok := openEvidence(doc); ok {
+			return []Question{{Number: e.Number, Evidence: evidenceName(doc), Code: e.code(), Reason: e.Reason, At: e.At}}
 		}
 	}
 	o, err := decode(doc)
 	if err != nil {
-		return []Question{{Number: doc.ID, Code: AttentionImpossible, Reason: "the document cannot be read", At: doc.Created}}
+		return []Question{{Number: doc.ID, Code: AttentionUnreadable, Reason: "the document cannot be read", At: doc.Created}}
 	}
 	var out []Question
 	for _, q := range o.Attention {

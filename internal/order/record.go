@@ -44,11 +44,16 @@ func (s *Service) Record(ctx context.Context, p Push) (Answer, AppleReply, error
 		r, err := s.answerApple(ctx, p)
 		return AnswerRefund, r, err
 	case strings.HasPrefix(p.Event.Name, "xpay_"):
-		return AnswerDone, AppleReply{}, s.keep(ctx, p, evidence{Number: p.number(), Case: p.caseID(), Reason: p.Event.Name + " needs a person", Ask: true})
+		return AnswerDone, AppleReply{}, s.keep(ctx, p, evidence{
+			Number: p.number(), Case: p.caseID(), Code: AttentionNotice, Reason: p.Event.Name + " needs a person", Ask: true,
+		})
 	default:
 		return AnswerNotOurs, AppleReply{}, nil
 	}
 }
+
+// reasonNoOrder is why the push of a paid order that we do not have is kept. It is part of the evidence's name: see Adopt.
+const reasonNoOrder = "paid, but there is no such order"
 
 // recordPaid takes in a push about a payment.
 func (s *Service) recordPaid(ctx context.Context, p Push) (Answer, error) {
@@ -62,7 +67,7 @@ func (s *Service) recordPaid(ctx context.Context, p Push) (Answer, error) {
 	case errors.Is(err, problem.NotFound) && f.Money.Env != nil && *f.Money.Env != s.Env:
 		return AnswerNotOurs, nil // another deployment of the same mini-program
 	case errors.Is(err, problem.NotFound):
-		return AnswerAgain, s.keep(ctx, p, evidence{Number: name, Reason: "paid, but there is no such order", Ask: true})
+		return AnswerAgain, s.keep(ctx, p, evidence{Number: name, Reason: reasonNoOrder, Ask: true})
 	case err != nil:
 		return AnswerAgain, err
 	}
@@ -203,7 +208,7 @@ func (s *Service) keep(ctx context.Context, p Push, e evidence) error {
 		return storeProblem(fmt.Errorf("keep evidence: %w", err))
 	}
 	if e.Ask {
-		s.alarm(ctx, Alarm{Code: AttentionUnknown, Number: e.Number, Reason: e.Reason})
+		s.alarm(ctx, Alarm{Code: e.code(), Number: e.Number, Reason: e.Reason})
 	}
 	return nil
 }

@@ -14,11 +14,11 @@ import (
 
 // RefundRequest asks for money to go back.
 type RefundRequest struct {
-	OrderID string
+	OrderID string // or the number of an attempt
 	Key     string // Idempotency-Key
 	Amount  Fen
 	Reason  string // WeChat's "0" to "5" (spec 4.8), or a note of at most ReasonBytesMax bytes
-	Attempt int    // 0: the attempt that pays for the order
+	Attempt int    // 0: the one whose number OrderID is, else the one that pays for the order
 }
 
 // Refund stores the intent to refund and then carries it out as far as WeChat answers now; Advance does the rest. The
@@ -29,6 +29,9 @@ type RefundRequest struct {
 func (s *Service) Refund(ctx context.Context, r RefundRequest) (Order, Refund, error) {
 	if err := checkKey(r.Key); err != nil {
 		return Order{}, Refund{}, err
+	}
+	if n, _ := ParseNumber(r.OrderID); r.Attempt == 0 && n.Attempt > 1 {
+		r.Attempt = n.Attempt // who names the number of an attempt means its money
 	}
 	cur, err := s.find(ctx, r.OrderID)
 	if err == nil && cur.Unpaid() {
@@ -252,6 +255,8 @@ func refusal(err error) (RefundStep, int) {
 		return StepUnanswered, 0
 	case e.Class() == xpay.ClassDone:
 		return StepSent, 0
+	case e.Code == xpay.CodeWrongSignature: // about our AppKey, which is being changed: WeChat did not look at the refund
+		return StepLater, e.Code
 	case e.Class() == xpay.ClassGiveUp || e.Code == codeLeftFee:
 		return StepRefused, e.Code
 	default:

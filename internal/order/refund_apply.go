@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -132,7 +133,7 @@ func (o *Order) afterRefund(a *Attempt, r Refund, f Fact) {
 		a.HintAt = f.At
 	}
 	if o.nextOutgoing() != nil || o.State == Delivered || o.State == Delivering {
-		o.tellTarget("order.refunded", r.Fee, f.At)
+		o.tellTarget("order.refunded", cmp.Or(r.ID, r.WxRefundID), r.Fee, f.At)
 	}
 	if len(a.Payments) > 0 && a.paid() < o.refundedByNumber(a.N) {
 		o.ask(Attention{Code: AttentionImpossible, Reason: "more went back than was paid", Attempt: a.N, At: f.At})

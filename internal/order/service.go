@@ -25,13 +25,17 @@ type Service struct {
 
 	// Target names who must accept a delivery before WeChat is told; "" makes the order its own target.
 	Target  string
-	Deliver func(context.Context, Delivery) error // tells Target one event; nil without a Target
+	Deliver func(context.Context, Delivery) error // tells Target one event; nil: another process does, this one tells the queue
 
 	Kick  func(ctx context.Context, docIDs ...string) // tells the queue that these are due: best effort
 	Alarm func(context.Context, Alarm)                // calls a person: best effort, the store keeps the question
+	Saw   func(context.Context, Change)               // is told of every change after it is stored; nil: nobody is
 	Log   *slog.Logger
 
-	Reported func(errCode int) // is told what the phone says of its cashier (spec 2.3), believed or not; nil: nobody is
+	Refused func(context.Context, error) // is told what WeChat refused in the work on an order; nil: nobody is
+
+	// Reported is told what the phone says of its cashier (spec 2.3), believed or not, before WeChat is asked; nil: nobody is.
+	Reported func(ctx context.Context, errCode int)
 }
 
 // Delivery is one numbered event of an order for the delivery target. It may be told more than once, always
@@ -64,7 +68,6 @@ func (s *Service) Check() error {
 	need(s.Catalog != nil, "the catalogue")
 	need(s.Now != nil, "the clock")
 	need(s.Log != nil, "the log")
-	need(s.Target == "" || s.Deliver != nil, "the way to the delivery target "+s.Target)
 	return errors.Join(missing...)
 }
 
@@ -128,8 +131,9 @@ func (s *Service) write(ctx context.Context, cur stored, do change) (stored, err
 func (s *Service) take(ctx context.Context, cur stored, facts ...Fact) (stored, Outcome, error) {
 	var out Outcome
 	var alarms []Attention
+	var before Order
 	next, err := s.write(ctx, cur, func(o Order) (Order, bool, error) {
-		alarms = nil
+		before, alarms = o, nil
 		for _, f := range facts {
 			o, out = Apply(o, f)
 			alarms = append(alarms, out.Alarms...)
@@ -137,18 +141,18 @@ func (s *Service) take(ctx context.Context, cur stored, facts ...Fact) (stored, 
 		return o, true, nil
 	})
 	if err == nil {
-		s.report(ctx, next.Order, out, alarms)
+		s.report(ctx, Change{Before: before, After: next.Order, Event: out.Event}, alarms)
 	}
 	return next, out, err
 }
 
-// report logs what happened and calls a person for what is new.
-func (s *Service) report(ctx context.Context, o Order, out Outcome, alarms []Attention) {
-	if out.From != out.To {
-		s.Log.InfoContext(ctx, "order changed", "order", o.ID, "event", out.Event, "from", out.From, "to", out.To)
+// report tells what happened and calls a person for what is new.
+func (s *Service) report(ctx context.Context, c Change, alarms []Attention) {
+	if s.Saw != nil {
+		s.Saw(ctx, c)
 	}
 	for _, q := range alarms {
-		s.alarm(ctx, Alarm{Code: q.Code, Number: o.ID, Reason: q.Reason, Attempt: q.Attempt})
+		s.alarm(ctx, Alarm{Code: q.Code, Number: c.After.ID, Reason: q.Reason, Attempt: q.Attempt})
 	}
 }
 
@@ -189,8 +193,9 @@ func (s *Service) conclude(ctx context.Context, cur stored, done bool, facts []F
 	token := cur.Lease.Token
 	var out Outcome
 	var alarms []Attention
+	var before Order
 	next, err := s.write(ctx, cur, func(o Order) (Order, bool, error) {
-		alarms = nil
+		before, alarms = o, nil
 		for _, f := range facts {
 			o, out = Apply(o, f)
 			alarms = append(alarms, out.Alarms...)
@@ -200,14 +205,14 @@ func (s *Service) conclude(ctx context.Context, cur stored, done bool, facts []F
 		}
 		if o.Lease.Token == token {
 			o.Lease.Until = time.Time{}
-			if _, more := o.plan(s.now()); more && !done && o.RetryAt.IsZero() {
+			if _, more := o.plan(s.now(), s.does); more && !done {
 				o.Lease.Until = s.now().Add(lease)
 			}
 		}
 		return o, true, nil
 	})
 	if err == nil {
-		s.report(ctx, next.Order, out, alarms)
+		s.report(ctx, Change{Before: before, After: next.Order, Event: out.Event}, alarms)
 	}
 	return next, err
 }

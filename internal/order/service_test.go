@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -195,6 +196,7 @@ func TestALateWorkerRefundsNothingTwice(t *testing.T) {
 func TestAnAnswerThatIsNoNoEndsNoRefund(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]wechatsim.APIFault{
+		"our signature":        {Code: wechatsim.CodeFault{ErrCode: 268490003, Times: 1}}, // the AppKey is being changed
 		"an undocumented code": {Code: wechatsim.CodeFault{ErrCode: 268499999, Times: 1}},
 		"system error":         {Code: wechatsim.CodeFault{ErrCode: -1, Times: 1}},
 		"frequency limit":      {Code: wechatsim.CodeFault{ErrCode: 268490015, Times: 1}},
@@ -450,5 +452,53 @@ func TestBothReadingsOfThePrice(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestAnOrderIsFoundByTheNumberOfAnyAttempt(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.create()
+	s.pay("pay")
+	s.pass(time.Minute)
+	for _, number := range []string{s.id, s.id + "-2", s.id + "-9"} {
+		o, err := s.stack.Orders.Get(t.Context(), number)
+		if err != nil || o.ID != s.id {
+			t.Errorf("%s: %v, %q", number, err, o.ID)
+		}
+		if o, err = s.stack.Orders.Accept(t.Context(), number); err != nil || o.ID != s.id {
+			t.Errorf("accept %s: %v, %q", number, err, o.ID)
+		}
+	}
+	for _, number := range []string{s.id + "-1", s.id + "-10", "r" + s.id, s.id + "-", ""} {
+		if _, err := s.stack.Orders.Get(t.Context(), number); !errors.Is(err, problem.NotFound) {
+			t.Errorf("%q: %v", number, err)
+		}
+	}
+}
+
+// The target is down for longer than its shortest back-off, and WeChat is asked in between.
+func TestWhatWeChatAnswersDoesNotBringTheNextTryOfADownTargetForward(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, withTarget)
+	s.create()
+	s.down = true
+	s.pay("pay")
+	s.pass(10 * time.Minute)
+	o := s.order()
+	next, tries := o.Outbox[0].RetryAt, o.Outbox[0].Tries
+	for range 3 {
+		if _, err := s.stack.Orders.Recheck(t.Context(), s.id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.now()
+	if o = s.order(); tries < 5 || !o.Outbox[0].RetryAt.Equal(next) || o.Outbox[0].Tries != tries {
+		t.Errorf("%d tries, the next at %v; then %+v", tries, next, o.Outbox[0])
+	}
+	s.down = false
+	s.pass(10 * time.Minute)
+	if o = s.order(); o.State != order.Delivered || len(s.heard) != 1 {
+		t.Errorf("%s, heard %d times", o.State, len(s.heard))
 	}
 }

@@ -111,7 +111,7 @@ func openShop(t testing.TB, changes ...func(*localenv.Options)) *shop {
 	for _, change := range changes {
 		change(&s.opt)
 	}
-	if s.opt.Target != "" {
+	if s.opt.Deliver != nil {
 		s.opt.Deliver = s.deliver
 	}
 	s.begin()
@@ -159,7 +159,8 @@ func (s *shop) deliver(_ context.Context, d order.Delivery) error {
 	})
 }
 
-func withTarget(o *localenv.Options) { o.Target = "https://shop.example/hook" }
+// withTarget makes the shop hear of its orders; openShop puts in its own ear.
+func withTarget(o *localenv.Options) { o.Deliver = (&shop{}).deliver }
 
 func (s *shop) begin() {
 	s.t.Helper()

@@ -29,6 +29,7 @@ type Event string
 
 const (
 	EventSigned       Event = "signed"        // a number was handed out, or handed out again
+	EventAdopted      Event = "adopted"       // an operator had the order rebuilt from kept evidence, or told of a number in it
 	EventHint         Event = "hint"          // somebody who proves nothing says there is news: look
 	EventUnpaid       Event = "unpaid"        // WeChat does not know the number, or it is not paid
 	EventExpired      Event = "expired"       // unpaid on every number, at or after expiresAt
@@ -54,7 +55,7 @@ const (
 // Events lists every event.
 func Events() []Event {
 	return []Event{
-		EventSigned, EventHint, EventUnpaid, EventExpired, EventWithdrawn, EventPaid, EventSurplus, EventMismatch,
+		EventSigned, EventAdopted, EventHint, EventUnpaid, EventExpired, EventWithdrawn, EventPaid, EventSurplus, EventMismatch,
 		EventKnown, EventAccepted, EventDelivering, EventDelivered, EventTold, EventSent, EventReserved,
 		EventRefunding, EventRefunded, EventEmptied, EventRefundFailed, EventConsumed, EventImpossible,
 	}
@@ -68,6 +69,7 @@ const never State = ""
 //nolint:gochecknoglobals // a table
 var table = map[Event]map[State]State{
 	EventSigned:       {Created: Created, Paid: never, Delivering: never, Delivered: never, Closed: never, Held: never},
+	EventAdopted:      {Created: Created, Paid: Paid, Delivering: Delivering, Delivered: Delivered, Closed: Closed, Held: Held},
 	EventHint:         {Created: Created, Paid: Paid, Delivering: Delivering, Delivered: Delivered, Closed: Closed, Held: Held},
 	EventUnpaid:       {Created: Created, Paid: Paid, Delivering: Delivering, Delivered: Delivered, Closed: Closed, Held: Held},
 	EventExpired:      {Created: Closed, Paid: never, Delivering: never, Delivered: never, Closed: never, Held: never},

@@ -123,7 +123,9 @@ func variables(m made, weChatURL, awsURL string) map[string]string {
 		"XPAY_APP_ID": c.AppID, "XPAY_OFFER_ID": c.OfferID, "XPAY_ENV": fmt.Sprint(int(c.Env)),
 		"XPAY_ORDERS_TABLE": ordersTable, "XPAY_EXPIRING_TABLE": expiringTable, "XPAY_QUEUE_URL": awsURL + m.queuePath,
 		"XPAY_PUSH_SECRET": pushSecret, "XPAY_MERCHANT_SECRET": merchantSecret, "XPAY_SEAL_SECRET": sealSecret,
-		"XPAY_WECHAT_URL": weChatURL, "XPAY_FORWARD_URL": "", "AWS_ENDPOINT_URL": awsURL,
+		"XPAY_WECHAT_URL": weChatURL, "XPAY_FORWARD_URL": "", "AWS_ENDPOINT_URL": awsURL, "AWS_ENDPOINT_URL_EVENTBRIDGE": awsURL,
+		"XPAY_STACK": "xpay-local", "XPAY_STAGE": "dev",
+		"XPAY_TARGET": "", "XPAY_WEBHOOK_URL": "", "XPAY_WEBHOOK_SECRET": "", "XPAY_EVENT_BUS": "",
 		"SSL_CERT_FILE": "/etc/pki/tls/certs/ca-bundle.crt", "SSL_CERT_DIR": "/nonexistent",
 	}
 }

@@ -16,8 +16,9 @@ const SealKeyBytes = 32
 // Sealer encrypts what must not lie open in the store, with AES-256-GCM. It opens what any of its keys sealed and
 // seals with the first one, so that a key can be rotated by putting a new one in front.
 type Sealer struct {
-	// Unknown is told when a box names a key that is not configured: it may be newer than ours. nil: nobody is.
-	Unknown func()
+	// Renew is asked when a box names a key that is not configured, which may be newer than ours, and gives the Sealer of
+	// today's keys. It limits itself. nil: there are no newer keys.
+	Renew func() (*Sealer, error)
 
 	ids   []string
 	boxes map[string]cipher.AEAD
@@ -65,10 +66,12 @@ func (s *Sealer) Seal(text, name string) Sealed {
 // Open decrypts. An error says that the key is gone, or that the box was sealed for another name or was altered.
 func (s *Sealer) Open(b Sealed, name string) (string, error) {
 	box, ok := s.boxes[b.KeyID]
-	if !ok {
-		if s.Unknown != nil {
-			s.Unknown()
+	if !ok && s.Renew != nil {
+		if newer, err := s.Renew(); err == nil {
+			box, ok = newer.boxes[b.KeyID]
 		}
+	}
+	if !ok {
 		return "", fmt.Errorf("sealed with key %q, which is not configured any more", b.KeyID)
 	}
 	n := box.NonceSize()

@@ -114,6 +114,32 @@ func TestASealingKeyIsRotatedByPuttingANewOneInFront(t *testing.T) {
 	}
 }
 
+func TestABoxOfANewerKeyOpensWithTodaysKeys(t *testing.T) {
+	t.Parallel()
+	old, today := sealer(t, key('a')), sealer(t, key('b'), key('a'))
+	newer, older := today.Seal("x", alice), sealer(t, key('0')).Seal("y", alice)
+	asked := 0
+	old.Renew = func() (*Sealer, error) { asked++; return today, nil }
+	if got, err := old.Open(newer, alice); err != nil || got != "x" || asked != 1 {
+		t.Errorf("a newer key: %q, %v, asked %d times", got, err, asked)
+	}
+	if got, err := old.Open(older, alice); err == nil || got != "" || asked != 2 {
+		t.Errorf("a key that is gone: %q, %v, asked %d times", got, err, asked)
+	}
+	if _, err := old.Open(newer, "oBob"); err == nil {
+		t.Error("the box of somebody else opens")
+	}
+	old.Renew = func() (*Sealer, error) { return nil, errors.New("the store of secrets is down") }
+	if _, err := old.Open(newer, alice); err == nil {
+		t.Error("it opens without its key")
+	}
+	asked = 0
+	old.Renew = func() (*Sealer, error) { asked++; return today, nil }
+	if _, err := old.Open(old.Seal("z", alice), alice); err != nil || asked != 0 {
+		t.Errorf("a box of ours: %v, asked %d times", err, asked)
+	}
+}
+
 func TestSealingKeysThatAreMissingOrShortAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, keys := range [][][]byte{nil, {nil}, {{}}, {key('a')[:31]}, {key('a'), append(key('b'), 'b')}} {

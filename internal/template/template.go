@@ -5,12 +5,14 @@ package template
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// object is a mapping of the template. All scalars are text; !Ref X and its like read as "!Ref X".
+// object is a mapping of the template. All scalars are text; !Ref X and its like read as "!Ref X", and !If [...], which has a
+// list, as an object with the one name "!If".
 type object = map[string]any
 
 // parse reads a template from a file.
@@ -27,6 +29,16 @@ func parse(file string) (object, error) {
 }
 
 func value(n *yaml.Node) any {
+	if own := strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!"); own && n.Kind != yaml.ScalarNode {
+		return object{n.Tag: plain(n)}
+	} else if own {
+		return n.Tag + " " + n.Value
+	}
+	return plain(n)
+}
+
+// plain reads a node without its tag.
+func plain(n *yaml.Node) any {
 	switch n.Kind {
 	case yaml.MappingNode:
 		o := object{}
@@ -41,10 +53,23 @@ func value(n *yaml.Node) any {
 		}
 		return list
 	}
-	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
-		return n.Tag + " " + n.Value
-	}
 	return n.Value
+}
+
+// chosen takes the side of an !If whose condition is one of holds, or not; anything else is itself. What is left out is nil.
+func chosen(v any, holds []string) any {
+	o, _ := v.(object)
+	sides, ok := o["!If"].([]any)
+	switch {
+	case v == "!Ref AWS::NoValue":
+		return nil
+	case !ok:
+		return v
+	case slices.Contains(holds, sides[0].(string)):
+		return chosen(sides[1], holds)
+	default:
+		return chosen(sides[2], holds)
+	}
 }
 
 // at walks down; what is absent reads as an empty object.
@@ -74,8 +99,9 @@ func texts(v any) (all []string) {
 }
 
 // Roles returns what the function of each folder under functions/ may do: for each action the resources, as the
-// template writes them ("!GetAtt OrdersTable.Arn").
-func Roles(file string) (map[string]map[string][]string, error) {
+// template writes them ("!GetAtt OrdersTable.Arn"). The named conditions of the template hold ("ToWebhook"), the others
+// do not.
+func Roles(file string, holds ...string) (map[string]map[string][]string, error) {
 	t, err := parse(file)
 	if err != nil {
 		return nil, err
@@ -83,7 +109,7 @@ func Roles(file string) (map[string]map[string][]string, error) {
 	roles := map[string]map[string][]string{}
 	for id := range at(t, "Resources") {
 		if f := at(t, "Resources", id); f["Type"] == "AWS::Serverless::Function" {
-			roles[folderOf(id)] = allowed(at(t, "Resources", roleOf(f)))
+			roles[folderOf(id)] = allowed(at(t, "Resources", roleOf(f)), holds)
 		}
 	}
 	return roles, nil
@@ -94,20 +120,35 @@ func roleOf(function object) string {
 	return strings.TrimSuffix(strings.TrimPrefix(textAt(function, "Properties", "Role"), "!GetAtt "), ".Arn")
 }
 
-// allowed lists the statements of a role's inline policies.
-func allowed(role object) map[string][]string {
+// allowed lists the statements of a role's inline policies, when the named conditions hold.
+func allowed(role object, holds []string) map[string][]string {
 	may := map[string][]string{}
 	policies, _ := at(role, "Properties")["Policies"].([]any)
 	for _, p := range policies {
 		statements, _ := at(p.(object), "PolicyDocument")["Statement"].([]any)
 		for _, each := range statements {
-			s := each.(object)
+			s, ok := chosen(each, holds).(object)
+			if !ok {
+				continue
+			}
 			for _, action := range texts(s["Action"]) {
-				may[action] = append(may[action], texts(s["Resource"])...)
+				may[action] = append(may[action], resources(s["Resource"], holds)...)
 			}
 		}
 	}
 	return may
+}
+
+// resources reads one resource or a list of them, each of which may depend on a condition.
+func resources(v any, holds []string) (all []string) {
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	for _, each := range list {
+		all = append(all, texts(chosen(each, holds))...)
+	}
+	return all
 }
 
 func folderOf(logicalID string) string {

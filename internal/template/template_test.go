@@ -70,6 +70,7 @@ func TestEachFolderOfFunctionsIsAFunctionOfTheTemplateAndOfTheCode(t *testing.T)
 	for _, f := range awsenv.Functions() {
 		code = append(code, f.Name)
 	}
+	code = append(code, "canary") // serves nobody: CodeDeploy calls it
 	slices.Sort(code)
 	if diff := cmp.Diff(folders, code); diff != "" {
 		t.Errorf("-folders +code\n%s", diff)
@@ -88,12 +89,22 @@ func TestEachFolderOfFunctionsIsAFunctionOfTheTemplateAndOfTheCode(t *testing.T)
 	}
 }
 
+// ifElse is an !If of the template.
+func ifElse(condition string, then, otherwise any) object {
+	return object{"!If": []any{condition, then, otherwise}}
+}
+
 // variables is what each must be set to.
-var variables = map[string]string{
+var variables = object{
+	"XPAY_STACK": "!Ref AWS::StackName", "XPAY_STAGE": "!Ref Stage",
+	"XPAY_TARGET": ifElse("Delivers", "!Ref DeliveryTarget", ""), "XPAY_WEBHOOK_URL": "!Ref WebhookUrl",
+	"XPAY_WEBHOOK_SECRET": ifElse("ToWebhook", "!Ref DeliverySecret", ""), "XPAY_EVENT_BUS": ifElse("ToEventBus", "!Ref EventBusName", ""),
 	"XPAY_APP_ID": "!Ref AppId", "XPAY_OFFER_ID": "!Ref OfferId", "XPAY_ENV": "!Ref WeChatEnv",
-	"XPAY_ORDERS_TABLE": "!Ref OrdersTable", "XPAY_EXPIRING_TABLE": "!Ref ExpiringTable", "XPAY_QUEUE_URL": "!Ref ReconcileQueue",
+	"XPAY_ORDERS_TABLE":   ifElse("RestoredOrders", "!Ref OrdersTableName", "!Ref OrdersTable"),
+	"XPAY_EXPIRING_TABLE": "!Ref ExpiringTable", "XPAY_QUEUE_URL": "!Ref ReconcileQueue",
 	"XPAY_PUSH_SECRET": "!Ref PushSecret", "XPAY_MERCHANT_SECRET": "!Ref MerchantSecret", "XPAY_SEAL_SECRET": "!Ref SealSecret",
 	"XPAY_WECHAT_URL": "!Ref WeChatUrl", "XPAY_FORWARD_URL": "!Ref ForwardUrl", "AWS_ENDPOINT_URL": "!Ref AwsEndpointUrl",
+	"AWS_ENDPOINT_URL_EVENTBRIDGE": ifElse("OtherAws", "!Ref AwsEndpointUrl", "!Sub https://events.${AWS::Region}.${AWS::URLSuffix}"),
 	// The standard library's: the certificates of Amazon Linux, read once.
 	"SSL_CERT_FILE": "/etc/pki/tls/certs/ca-bundle.crt", "SSL_CERT_DIR": "/nonexistent",
 }
@@ -119,7 +130,11 @@ func TestAFunctionHasTheVariablesThatItsCodeReadsAndNoOthers(t *testing.T) {
 // secretNames are the logical ids of the secrets.
 var secretNames = map[backend.Groups]string{
 	backend.GroupPush: "!Ref PushSecret", backend.GroupMerchant: "!Ref MerchantSecret", backend.GroupSeal: "!Ref SealSecret",
+	backend.GroupDelivery: "!Ref DeliverySecret",
 }
+
+// delivering are the conditions under which roles grant most.
+var delivering = []string{"ToWebhook", "ToEventBus"}
 
 // may is what a function is allowed to do: for each action the resources.
 type may = map[string][]string
@@ -128,16 +143,16 @@ func permissions(t *testing.T, template, function object) may {
 	t.Helper()
 	role := at(template, "Resources", roleOf(function), "Properties")
 	policies, _ := role["Policies"].([]any)
-	if len(policies) != 1 || role["ManagedPolicyArns"] != nil || function["Properties"].(object)["Policies"] != nil {
+	if len(policies) != 1 || function["Properties"].(object)["Policies"] != nil {
 		t.Fatalf("%s is not a role of the function's own with one inline policy", roleOf(function))
 	}
 	statements, _ := at(policies[0].(object), "PolicyDocument")["Statement"].([]any)
 	for _, each := range statements {
-		if s := each.(object); s["Effect"] != "Allow" || s["NotAction"] != nil || s["NotResource"] != nil {
+		if s := chosen(each, delivering).(object); s["Effect"] != "Allow" || s["NotAction"] != nil || s["NotResource"] != nil {
 			t.Errorf("%s has a statement that is not a plain Allow: %v", roleOf(function), s)
 		}
 	}
-	return allowed(at(template, "Resources", roleOf(function)))
+	return allowed(at(template, "Resources", roleOf(function)), delivering)
 }
 
 // possible is every action that any function may have, and the form of its resources.
@@ -154,17 +169,23 @@ var possible = map[string][]string{
 	"sqs:ReceiveMessage":            {"!GetAtt ReconcileQueue.Arn"},
 	"sqs:DeleteMessage":             {"!GetAtt ReconcileQueue.Arn"},
 	"sqs:GetQueueAttributes":        {"!GetAtt ReconcileQueue.Arn"},
+	"events:DescribeEventBus":       {"!Sub arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}"},
+	"events:PutEvents":              {"!Sub arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}"},
+	"lambda:InvokeFunction":         {"!Ref CallbackFunction.Version"},
+	"codedeploy:PutLifecycleEventHookExecutionStatus": {
+		"!Sub arn:${AWS::Partition}:codedeploy:${AWS::Region}:${AWS::AccountId}:deploymentgroup:${AWS::StackName}-ServerlessDeploymentApplication-*",
+	},
 }
 
-// fits matches a resource with a form in which one * stands for a name.
+// fits matches a resource with a form: they are the same, or one * of the form stands for a name.
 func fits(form, resource string) bool {
-	before, after, open := strings.Cut(form, "*")
-	if !open {
-		return form == resource
+	if form == resource {
+		return true
 	}
+	before, after, open := strings.Cut(form, "*")
 	name, ok := strings.CutPrefix(resource, before)
 	name, end := strings.CutSuffix(name, after)
-	return ok && end && name != "" && !strings.ContainsAny(name, "*?/. $")
+	return open && ok && end && name != "" && !strings.ContainsAny(name, "*?/. $")
 }
 
 func TestNoRoleScansDeletesOrReachesBeyondItsResources(t *testing.T) {
@@ -233,7 +254,7 @@ func TestARoleReachesTheTablesAsItsFunctionDoes(t *testing.T) {
 	for folder, want := range map[string]struct{ puts, updates, batches, asks []string }{
 		"createorder": {both, both, []string{orders}, []string{index("user")}},
 		"callback":    {[]string{expiring}, []string{orders}, nil, nil}, // evidence is put once, an order is never made
-		"refund":      {[]string{expiring}, both, nil, nil},
+		"refund":      {both, both, nil, nil},                           // an adopted order is put
 		"orders": {[]string{expiring}, both, both, []string{index("user"), index("key1"), index("key2"), index("key3"), index("key4"),
 			expiringIndex("key1"), expiringIndex("key2"), expiringIndex("key3"), expiringIndex("key4")}},
 		"login":     {[]string{expiring}, []string{expiring}, nil, nil},
@@ -267,6 +288,9 @@ func TestEachFunctionLogsJSONToAGroupOfItsOwnThatForgets(t *testing.T) {
 		}
 		taken[id] = folder
 	}
+	if got := textAt(template, "Parameters", "LogRetentionDays", "Default"); got != "90" {
+		t.Errorf("logs are kept for %s days", got)
+	}
 	if got := textAt(template, "Globals", "Function", "LoggingConfig", "LogFormat"); got != "JSON" {
 		t.Errorf("the format of the logs is %q", got)
 	}
@@ -275,7 +299,8 @@ func TestEachFunctionLogsJSONToAGroupOfItsOwnThatForgets(t *testing.T) {
 func TestTheAccessLogShowsNoQueryAndNoBody(t *testing.T) {
 	t.Parallel()
 	format := textAt(read(t), "Resources", "Api", "Properties", "AccessLogSettings", "Format")
-	for _, want := range []string{"$context.requestId", "$context.routeKey", "$context.status"} {
+	// The function's log has the request id of the integration, which is Lambda's own; $context.requestId is the gateway's.
+	for _, want := range []string{"$context.requestId", `"lambdaRequestId":"$context.integration.requestId"`, "$context.routeKey", "$context.status"} {
 		if !strings.Contains(format, want) {
 			t.Errorf("the access log does not show %s", want)
 		}
@@ -336,6 +361,15 @@ func TestTheQueueRepeatsAMessageFiveTimesAndKeepsWhatStaysUndone(t *testing.T) {
 		}
 	}
 	policy := at(template, "Resources", "QueuesTakeTLSOnly", "Properties")
+	plainHTTP := []any{object{
+		"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*", "Condition": object{"Bool": object{"aws:SecureTransport": "false"}},
+	}}
+	if diff := cmp.Diff(plainHTTP, at(policy, "PolicyDocument")["Statement"]); diff != "" {
+		t.Errorf("what the queues refuse: -want +template\n%s", diff)
+	}
+	if alive != 3600 {
+		t.Errorf("messages are kept for %d s, an hour is more than five receives take", alive)
+	}
 	if diff := cmp.Diff([]string{"!Ref ReconcileQueue", "!Ref DeadLetterQueue"}, texts(policy["Queues"])); diff != "" {
 		t.Errorf("queues that refuse plain HTTP: %s", diff)
 	}
@@ -349,15 +383,27 @@ func TestTheSweepRunsEveryMinuteOnTheMinute(t *testing.T) {
 	if tick["Type"] != "ScheduleV2" || !onTime {
 		t.Errorf("schedule %v", tick)
 	}
-	if !strings.Contains(textAt(p, "Name"), "${AWS::StackName}") {
-		t.Error("two stacks would share the schedule's name")
+	if diff := cmp.Diff(ofTheStack("xpay-sweep-${Id}"), p["Name"]); diff != "" {
+		t.Errorf("two stacks would share the schedule's name, or a stack with a long one would have none: %s", diff)
 	}
+}
+
+// ofTheStack is a name with the 36 characters that are a stack's own, whatever the stack is called.
+func ofTheStack(name string) object {
+	id := object{"!Select": []any{"2", object{"!Split": []any{"/", "!Ref AWS::StackId"}}}}
+	return object{"!Sub": []any{name, object{"Id": id}}}
 }
 
 func TestTheCallbackEndsBeforeWeChatStopsWaiting(t *testing.T) {
 	t.Parallel()
 	template := read(t)
-	const weChatSeconds, handlerSeconds = 5, 2.5 // spec 3; httpapi's deadline of a push
+	const weChatSeconds, handlerSeconds = 5, 2.5    // spec 3; httpapi's deadline of a push
+	for _, name := range []string{"Echo", "Push"} { // the gateway waits for the function to the end, and no longer than WeChat
+		event := at(functions(t, template)["callback"], "Properties", "Events", name, "Properties")
+		if got := textAt(event, "TimeoutInMillis"); got != "4500" {
+			t.Errorf("%s: the gateway waits for %s ms", name, got)
+		}
+	}
 	timeout := number(t, property(template, functions(t, template)["callback"], "Timeout"))
 	if timeout >= weChatSeconds || float64(timeout) <= handlerSeconds {
 		t.Errorf("the callback may take %d s", timeout)
@@ -404,8 +450,9 @@ func TestNoSecretIsAParameterOrLiesInTheTemplate(t *testing.T) {
 func TestTheTemplateNamesNoPartition(t *testing.T) {
 	t.Parallel()
 	principals := []string{"lambda.amazonaws.com"} // the same in China
+	consoles := []string{"console.aws.amazon.com", "console.amazonaws.cn"}
 	eachText(read(t), func(text string) {
-		if strings.Contains(text, "arn:aws") || strings.Contains(text, "amazonaws.com") && !slices.Contains(principals, text) {
+		if strings.Contains(text, "arn:aws") || strings.Contains(text, "amazonaws.com") && !slices.Contains(principals, text) && !slices.Contains(consoles, text) {
 			t.Errorf("%q is right in one partition only", text)
 		}
 	})

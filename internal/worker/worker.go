@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/xpay-serverless/xpay-serverless/internal/observe"
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
 	"github.com/xpay-serverless/xpay-serverless/internal/store"
 )
@@ -41,8 +42,10 @@ type Advance func(ctx context.Context, docID string) error
 
 // Worker takes batches of messages and advances one document for each.
 type Worker struct {
-	Kinds map[store.Kind]Advance
-	Log   *slog.Logger
+	Kinds   map[store.Kind]Advance
+	Metrics observe.Metrics
+	Now     func() time.Time
+	Log     *slog.Logger
 
 	// Parallel is how many messages of a batch are advanced at the same time; 0: one after the other. Most of an Advance is
 	// waiting for WeChat: one after the other, a WeChat that hangs would leave no time for the last of a batch.
@@ -74,7 +77,11 @@ func (w *Worker) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 }
 
 func (w *Worker) done(ctx context.Context, m events.SQSMessage) bool {
+	ctx, line := observe.Begin(ctx, w.Now())
 	err := w.one(ctx, m.Body)
+	if !line.Quiet() {
+		line.End(ctx, w.Log, w.Metrics, "message", w.Now())
+	}
 	if err != nil {
 		w.Log.ErrorContext(ctx, "message not done, it comes again", "messageId", m.MessageId, "error", err, "cause", errors.Unwrap(err))
 	}
@@ -111,14 +118,29 @@ type Sweep struct {
 	Send  func(ctx context.Context, docIDs []string) error // at most batchMax at once
 	Now   func() time.Time
 	Log   *slog.Logger
+
+	Metrics observe.Metrics
 }
 
 // Tick sends everything that is due, at most sweepMax documents, and returns how many it sent. What could not be sent
 // is due at the next tick.
 func (s *Sweep) Tick(ctx context.Context) (int, error) {
-	refs, err := s.Store.Due(ctx, s.Now(), sweepMax)
+	ctx, line := observe.Begin(ctx, s.Now())
+	sent, err := s.tick(ctx)
+	if !line.Quiet() || s.Metrics.Service != "" { // on AWS one line a minute shows that it lives; a laptop ticks every second
+		line.End(ctx, s.Log, s.Metrics, "sweep", s.Now(), slog.Int("sent", sent))
+	}
+	return sent, err
+}
+
+func (s *Sweep) tick(ctx context.Context) (int, error) {
+	now := s.Now()
+	refs, err := s.Store.Due(ctx, now, sweepMax)
 	if err != nil {
 		return 0, fmt.Errorf("find what is due: %w", err)
+	}
+	for _, ref := range refs {
+		observe.Value(ctx, observe.DueSeconds, overdueSeconds(now, ref.Due))
 	}
 	sent := 0
 	var failed []error
@@ -139,4 +161,12 @@ func (s *Sweep) Tick(ctx context.Context) (int, error) {
 		s.Log.WarnContext(ctx, "the sweep is at its limit, more is due", "sent", sent)
 	}
 	return sent, errors.Join(failed...)
+}
+
+// overdueSeconds is how long a document is due. One that cannot be read does not say since when.
+func overdueSeconds(now, due time.Time) int64 {
+	if due.IsZero() {
+		return 0
+	}
+	return int64(now.Sub(due).Seconds())
 }

@@ -32,7 +32,7 @@ func batch(bodies ...string) (e events.SQSEvent) {
 func handled(t *testing.T, advance Advance, bodies ...string) (failed, advanced []string, log string) {
 	t.Helper()
 	var b bytes.Buffer
-	w := &Worker{Log: slog.New(slog.NewTextHandler(&b, nil)), Kinds: map[store.Kind]Advance{
+	w := &Worker{Now: time.Now, Log: slog.New(slog.NewTextHandler(&b, nil)), Kinds: map[store.Kind]Advance{
 		"order": func(ctx context.Context, id string) error {
 			advanced = append(advanced, id)
 			return advance(ctx, id)
@@ -92,7 +92,7 @@ func TestABatchIsAdvancedAtTheSameTimeWhereThatIsAllowed(t *testing.T) {
 	for _, c := range []struct{ parallel, together int }{{0, 1}, {1, 1}, {3, 3}, {10, 8}} {
 		synctest.Test(t, func(t *testing.T) {
 			var now, most atomic.Int32
-			w := &Worker{Parallel: c.parallel, Log: slog.New(slog.DiscardHandler), Kinds: map[store.Kind]Advance{"order": func(_ context.Context, id string) error {
+			w := &Worker{Now: time.Now, Parallel: c.parallel, Log: slog.New(slog.DiscardHandler), Kinds: map[store.Kind]Advance{"order": func(_ context.Context, id string) error {
 				most.Store(max(most.Load(), now.Add(1)))
 				time.Sleep(time.Second)
 				now.Add(-1)
@@ -145,7 +145,7 @@ func TestExactlyTheFailedOnesComeAgain(t *testing.T) {
 func TestWhatTheTimeDidNotSufficeForComesAgain(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &Worker{Log: slog.New(slog.DiscardHandler), Kinds: map[store.Kind]Advance{"order": func(context.Context, string) error { cancel(); return nil }}}
+	w := &Worker{Now: time.Now, Log: slog.New(slog.DiscardHandler), Kinds: map[store.Kind]Advance{"order": func(context.Context, string) error { cancel(); return nil }}}
 	out, err := w.Handle(ctx, batch(`{"id":"order/1"}`, `{"id":"order/2"}`, `{"id":"order/3"}`))
 	if err != nil || len(out.BatchItemFailures) != 2 || out.BatchItemFailures[0].ItemIdentifier != "b" {
 		t.Errorf("%+v, %v", out, err)
@@ -154,7 +154,7 @@ func TestWhatTheTimeDidNotSufficeForComesAgain(t *testing.T) {
 
 func TestTheAnswerIsWhatSQSReads(t *testing.T) {
 	t.Parallel()
-	w := &Worker{Log: slog.New(slog.DiscardHandler)}
+	w := &Worker{Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	out, _ := w.Handle(t.Context(), batch(`{}`))
 	raw, err := json.Marshal(out)
 	if want := `{"batchItemFailures":[{"itemIdentifier":"a"}]}`; err != nil || string(raw) != want {

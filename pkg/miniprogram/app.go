@@ -21,12 +21,16 @@ const (
 
 // App is a mini-program as its server knows it. Its fields are set once; after that it is safe for concurrent use.
 type App struct {
-	ID      string           // AppID, wx...
-	Secret  Secret           // AppSecret
-	HTTP    *http.Client     // nil: http.Client; where it has no Timeout that of a request is 5 s, whatever the context says
-	BaseURL string           // "": https://api.weixin.qq.com
-	Now     func() time.Time // nil: time.Now; for Token.Expires and the minute of SessionKeys
-	Refused func(*Error)     // is told of every answer with an errcode other than 0; nil: nobody is
+	ID      string                        // AppID, wx...
+	Secret  Secret                        // AppSecret
+	HTTP    *http.Client                  // nil: http.Client; where it has no Timeout that of a request is 5 s, whatever the context says
+	BaseURL string                        // "": https://api.weixin.qq.com
+	Now     func() time.Time              // nil: time.Now; for Token.Expires and the minute of SessionKeys
+	Refused func(context.Context, *Error) // is told of every answer with an errcode other than 0; nil: nobody is
+
+	// Another is asked when WeChat refuses the AppSecret (40001, 40125), and gives another one, with which the call is
+	// sent once more; "" or the refused one: there is none. nil: there never is.
+	Another func(ctx context.Context, refused Secret) Secret
 }
 
 func (a *App) now() time.Time {
@@ -34,6 +38,21 @@ func (a *App) now() time.Time {
 		return a.Now()
 	}
 	return time.Now()
+}
+
+// another is the App with the AppSecret to try after err; nil: there is none, or err is not about the AppSecret.
+func (a *App) another(ctx context.Context, err error) *App {
+	var refusal *Error
+	if a.Another == nil || !errors.As(err, &refusal) || refusal.Code != secretWrong && refusal.Code != secretInvalid {
+		return nil
+	}
+	secret := a.Another(ctx, a.Secret)
+	if secret == "" || secret == a.Secret {
+		return nil
+	}
+	next := *a
+	next.Secret, next.Another = secret, nil
+	return &next
 }
 
 func (a *App) ready() error {
@@ -81,10 +100,10 @@ func (a *App) do(api string, req *http.Request, err error, reply any, secrets ..
 	if err != nil {
 		return noAnswer(api, "the answer broke off", err)
 	}
-	return a.read(api, body, reply, secrets...)
+	return a.read(req.Context(), api, body, reply, secrets...)
 }
 
-func (a *App) read(api string, body []byte, reply any, secrets ...string) error {
+func (a *App) read(ctx context.Context, api string, body []byte, reply any, secrets ...string) error {
 	if len(body) > answerBytesMax {
 		return noAnswer(api, "the answer is larger than 64 KiB", nil)
 	}
@@ -98,7 +117,7 @@ func (a *App) read(api string, body []byte, reply any, secrets ...string) error 
 	if status.Code != 0 {
 		refusal := newError(api, status.Code, status.Message, append(secrets, string(a.Secret))...)
 		if a.Refused != nil {
-			a.Refused(refusal)
+			a.Refused(ctx, refusal)
 		}
 		return refusal
 	}

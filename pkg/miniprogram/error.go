@@ -27,26 +27,32 @@ type Error struct {
 	API     string // code2Session, stable_token, checkSessionKey or resetUserSessionKey
 }
 
+// The codes for an AppSecret that is not the one of the AppID.
+const (
+	secretWrong   = 40001 // of a call with an access token it is about that token instead
+	secretInvalid = 40125
+)
+
 // kinds is spec 8.1, 8.4 and 6.3: what each code is for the caller, and what to do.
 var kinds = map[int]struct {
 	sentinel error
 	advice   string
 }{
-	-1:    {ErrBusy, "system error at WeChat: try again later"},
-	45011: {ErrBusy, "minute quota reached: try again after a minute"},
-	45009: {ErrBusy, "daily quota reached: wait until tomorrow or clear the quota"},
-	40029: {ErrCodeInvalid, "call wx.login again: a code lives 5 minutes, for one AppID"},
-	40163: {ErrCodeUsed, "call wx.login again: a code works once"},
-	87009: {ErrSessionKey, "another login replaced the key, or it has expired: call wx.login again"},
-	87008: {ErrConfig, "invalid sig_method"},
-	40226: {ErrBlocked, "WeChat calls this user high-risk: refuse the login"},
-	40001: {ErrConfig, "the AppSecret is wrong: copy it again from 开发管理"},
-	40002: {ErrConfig, "invalid grant_type"},
-	40013: {ErrConfig, "the AppID is wrong: copy it again from 开发管理"},
-	40125: {ErrConfig, "the AppSecret is wrong: copy it again from 开发管理"},
-	40164: {ErrConfig, "this server's egress IP is not in the IP 白名单: add it in 开发管理"},
-	40243: {ErrConfig, "the AppSecret is frozen: unfreeze it in 开发管理"},
-	41002: {ErrConfig, "the AppID is missing: set it"},
+	-1:            {ErrBusy, "system error at WeChat: try again later"},
+	45011:         {ErrBusy, "minute quota reached: try again after a minute"},
+	45009:         {ErrBusy, "daily quota reached: wait until tomorrow or clear the quota"},
+	40029:         {ErrCodeInvalid, "call wx.login again: a code lives 5 minutes, for one AppID"},
+	40163:         {ErrCodeUsed, "call wx.login again: a code works once"},
+	87009:         {ErrSessionKey, "another login replaced the key, or it has expired: call wx.login again"},
+	87008:         {ErrConfig, "invalid sig_method"},
+	40226:         {ErrBlocked, "WeChat calls this user high-risk: refuse the login"},
+	secretWrong:   {ErrConfig, "the AppSecret is wrong: copy it again from 开发管理"},
+	40002:         {ErrConfig, "invalid grant_type"},
+	40013:         {ErrConfig, "the AppID is wrong: copy it again from 开发管理"},
+	secretInvalid: {ErrConfig, "the AppSecret is wrong: copy it again from 开发管理"},
+	40164:         {ErrConfig, "this server's egress IP is not in the IP 白名单: add it in 开发管理"},
+	40243:         {ErrConfig, "the AppSecret is frozen: unfreeze it in 开发管理"},
+	41002:         {ErrConfig, "the AppID is missing: set it"},
 }
 
 // ridForm is where errmsg ends in a rid. It is a word of its own: "grid:" holds none.

@@ -35,6 +35,14 @@ func (a *App) Code2Session(ctx context.Context, code string) (Session, error) {
 	if !plausibleCode(code) {
 		return Session{}, fmt.Errorf("code2Session: %w: pass the code of wx.login as it is", ErrCodeInvalid)
 	}
+	session, err := a.code2Session(ctx, code)
+	if next := a.another(ctx, err); next != nil {
+		return next.code2Session(ctx, code)
+	}
+	return session, err
+}
+
+func (a *App) code2Session(ctx context.Context, code string) (Session, error) {
 	var reply struct {
 		OpenID     string `json:"openid"`
 		SessionKey string `json:"session_key"`

@@ -30,6 +30,14 @@ func (a *App) StableToken(ctx context.Context, force bool) (Token, error) {
 	if err := a.ready(); err != nil {
 		return Token{}, fmt.Errorf("stable_token: %w", err)
 	}
+	token, err := a.stableToken(ctx, force)
+	if next := a.another(ctx, err); next != nil {
+		return next.stableToken(ctx, force)
+	}
+	return token, err
+}
+
+func (a *App) stableToken(ctx context.Context, force bool) (Token, error) {
 	body, err := json.Marshal(struct {
 		GrantType string `json:"grant_type"`
 		AppID     string `json:"appid"`

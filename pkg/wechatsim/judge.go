@@ -18,14 +18,14 @@ func (s *Sim) judge(m message, body []byte) verdict {
 	if !m.question && (len(plain) == 0 || string(plain) == "success") {
 		return verdict{ok: true, last: "acknowledged by " + orElse(string(plain), "an empty body")}
 	}
-	if s.cfg.Push.Mode == "aes" {
-		opened, err := s.openReply(plain)
+	if m.push.Mode == "aes" {
+		opened, err := s.openReply(m, plain)
 		if err != nil {
 			return verdict{last: excerpt("wrong reply: " + err.Error())}
 		}
 		plain = opened
 	}
-	reply, err := parseReply(s.cfg.Push.Format, plain)
+	reply, err := parseReply(m.push.Format, plain)
 	if err != nil {
 		return verdict{last: excerpt("wrong reply: " + err.Error())}
 	}
@@ -36,8 +36,8 @@ func (s *Sim) judge(m message, body []byte) verdict {
 }
 
 // openReply checks and decrypts an encrypted reply.
-func (s *Sim) openReply(body []byte) ([]byte, error) {
-	r, err := parseReply(s.cfg.Push.Format, body)
+func (s *Sim) openReply(m message, body []byte) ([]byte, error) {
+	r, err := parseReply(m.push.Format, body)
 	if err != nil {
 		return nil, err
 	}
@@ -48,12 +48,12 @@ func (s *Sim) openReply(body []byte) ([]byte, error) {
 		return nil, errors.New("in secure mode a reply that says more than success must be encrypted")
 	case ts.value == "" || nonce.value == "" || sig.value == "":
 		return nil, errors.New("the encrypted reply lacks MsgSignature, TimeStamp or Nonce")
-	case s.cfg.Push.Format == "json" && !ts.number:
+	case m.push.Format == "json" && !ts.number:
 		return nil, errors.New("TimeStamp of a JSON reply is a number")
-	case !sameSig(sig.value, pushSig(s.cfg.Push.Token, ts.value, nonce.value, text.value)):
+	case !sameSig(sig.value, pushSig(m.push.Token, ts.value, nonce.value, text.value)):
 		return nil, errors.New("MsgSignature is wrong")
 	}
-	return unseal(s.aesKey, text.value, s.cfg.AppID)
+	return unseal(m.aesKey, text.value, s.cfg.AppID)
 }
 
 // reply is a flat answer by exact, case-sensitive names.

@@ -19,6 +19,9 @@ type message struct {
 	mime     string
 	body     []byte
 	question bool // answered by result_code rather than ErrCode
+
+	push   Push // how it was signed and sealed: the answer to it is, too, whatever the console says by then
+	aesKey []byte
 }
 
 // verdict is what the simulator thinks of an answer.
@@ -72,7 +75,7 @@ func (s *Sim) prepare(p *push) (m message, copies int) {
 
 // sign puts an event into its envelope: query parameters of spec 3.6, or 3.7 in secure mode.
 func (s *Sim) sign(event []field, unix int64, nonce string) message {
-	m := message{mime: "text/xml", body: renderXML(event)}
+	m := message{mime: "text/xml", body: renderXML(event), push: s.cfg.Push, aesKey: s.aesKey}
 	if s.cfg.Push.Format == "json" {
 		m.mime, m.body = "application/json", renderJSON(event)
 	}

@@ -39,7 +39,7 @@ type Client struct {
 	// Refused is told of every answer that refuses, for metrics and the like, also where a repetition then succeeds; nil:
 	// nobody is. An errcode that the Endpoint counts as Done (268490004) is a success and never gets here.
 	Refused func(*Error)
-	Retry   Retry // the zero value repeats nothing but a call whose access token was rejected
+	Retry   Retry // the zero value repeats nothing but a call whose access token, or AppKey (see AppKeys), was rejected
 }
 
 type request struct {
@@ -83,14 +83,14 @@ func (c *Client) call(ctx context.Context, e endpoint, r request) (answer, error
 	return c.Retry.run(ctx, e, func() (answer, error) { return c.attempt(ctx, e, r, body) })
 }
 
-// attempt sends once. If WeChat rejects the access token, it repeats the identical bytes once with another; it repeats
-// for no other reason.
+// attempt sends once. If WeChat rejects the access token, it repeats the identical bytes once with another, and if it
+// refuses the signature, once with another AppKey, where there is one; it repeats for no other reason.
 func (c *Client) attempt(ctx context.Context, e endpoint, r request, body []byte) (answer, error) {
 	token, err := c.Tokens.AccessToken(ctx)
 	if err != nil {
 		return answer{}, fmt.Errorf("xpay %s: get access token: %w", e.name, err)
 	}
-	a, err := c.send(ctx, e, r, token, body)
+	a, err := c.sendSigned(ctx, e, r, token, body)
 	if !tokenRejected(err) {
 		return a, err
 	}
@@ -101,7 +101,7 @@ func (c *Client) attempt(ctx context.Context, e endpoint, r request, body []byte
 	if fresh == token {
 		return answer{}, err
 	}
-	return c.send(ctx, e, r, fresh, body)
+	return c.sendSigned(ctx, e, r, fresh, body)
 }
 
 func (c *Client) prepare(e endpoint, r request) ([]byte, error) {
@@ -126,8 +126,8 @@ func (c *Client) prepare(e endpoint, r request) ([]byte, error) {
 	return marshal(r.body)
 }
 
-func (c *Client) send(ctx context.Context, e endpoint, r request, token string, body []byte) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address(e, r, token, body), bytes.NewReader(body))
+func (c *Client) send(ctx context.Context, e endpoint, r request, token, appKey string, body []byte) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address(e, r, token, appKey, body), bytes.NewReader(body))
 	if err != nil {
 		return answer{}, fmt.Errorf("xpay %s: base URL is not usable: set it like %s", e.name, defaultBaseURL)
 	}
@@ -152,10 +152,10 @@ func (c *Client) send(ctx context.Context, e endpoint, r request, token string, 
 	return a, err
 }
 
-func (c *Client) address(e endpoint, r request, token string, body []byte) string {
+func (c *Client) address(e endpoint, r request, token, appKey string, body []byte) string {
 	q := url.Values{"access_token": {token}}
 	if e.paySig {
-		q.Set("pay_sig", c.Merchant.PaySig(e.path(), body))
+		q.Set("pay_sig", PaySig(appKey, e.path(), body))
 	}
 	if e.userSig {
 		q.Set("signature", UserSignature(r.sessionKey, body))

@@ -80,10 +80,8 @@ func hexHMAC(key, uri, and string, body []byte) string {
 type Merchant struct {
 	offerID string
 	env     Env
-	key     *appKey // twice a pointer, so that no verb of fmt reaches the text through a struct that holds a Merchant
+	keys    *AppKeys // a pointer, so that no verb of fmt reaches the text through a struct that holds a Merchant
 }
-
-type appKey struct{ text *string }
 
 // NewMerchant refuses an empty OfferID, an empty AppKey and an env that is neither Production nor Sandbox. Both
 // values are shown in MP 后台 → 虚拟支付 → 基本配置 (spec 1.1).
@@ -97,7 +95,9 @@ func NewMerchant(offerID string, env Env, key string) (Merchant, error) {
 	if key == "" {
 		return Merchant{}, fmt.Errorf("xpay: AppKey for %s is empty: copy it from 虚拟支付 → 基本配置", env)
 	}
-	return Merchant{offerID: offerID, env: env, key: &appKey{&key}}, nil
+	keys := &AppKeys{}
+	keys.Set(key)
+	return Merchant{offerID: offerID, env: env, keys: keys}, nil
 }
 
 func (m Merchant) OfferID() string { return m.offerID }
@@ -105,14 +105,11 @@ func (m Merchant) Env() Env        { return m.env }
 
 // PaySig signs with the key of this merchant's environment; "" for the zero Merchant.
 func (m Merchant) PaySig(uri string, body []byte) string {
-	if m.key == nil {
-		return ""
-	}
-	return PaySig(*m.key.text, uri, body)
+	return PaySig(m.keys.signing(), uri, body)
 }
 
 func (m Merchant) ready() error {
-	if m.key == nil {
+	if m.keys.signing() == "" {
 		return errors.New("xpay: merchant has no AppKey: make it with NewMerchant")
 	}
 	return nil

@@ -28,14 +28,15 @@ const (
 	attrDueFor  = "due_pk"  // S, while due: the shard
 	attrDue     = "due_sk"  // S, while due: the place by due time
 	attrExpires = "expires" // N, when it expires: seconds, DynamoDB's time to live
-	attrBody    = "body"    // B, always
+	attrBody    = "body"    // B, unless packed
+	attrPacked  = "packed"  // B, the body compressed (pack.go), where that is smaller
 )
 
 // attrKeys holds the look-up keys (S), the n-th key in the n-th; each has an index.
 var attrKeys = [store.KeysMax]string{"key_1", "key_2", "key_3", "key_4"}
 
 // replaced is what an update sets or removes: all but id, created and made.
-var replaced = append([]string{attrVersion, attrStamp, attrUser, attrDueFor, attrDue, attrExpires, attrBody}, attrKeys[:]...)
+var replaced = append([]string{attrVersion, attrStamp, attrUser, attrDueFor, attrDue, attrExpires, attrBody, attrPacked}, attrKeys[:]...)
 
 // dueShards spreads the due index: one partition of an index takes about 1000 writes a second, and the writes of
 // every open order meet there. The number may grow: what is stored stays in its shard until it is written again.
@@ -43,13 +44,23 @@ const dueShards = 4
 
 // itemOf returns the item of a document that has its stamp. It shares no memory with it, and rounds its times down.
 func itemOf(d store.Doc) item {
+	it := attributesOf(d)
+	if packed, ok := pack(d.Body); ok {
+		it[attrPacked] = binary(packed)
+	} else {
+		it[attrBody] = binary(d.Body)
+	}
+	return it
+}
+
+// attributesOf is the item without the body.
+func attributesOf(d store.Doc) item {
 	it := item{
 		attrID:      text(d.ID),
 		attrVersion: number(d.Version),
 		attrStamp:   text(d.Stamp),
 		attrCreated: number(d.Created.UnixMilli()),
 		attrMade:    text(placeOf(d.Created, d.ID)),
-		attrBody:    binary(d.Body),
 	}
 	if d.User != "" {
 		it[attrUser] = text(userKey(d.Kind(), d.User))
@@ -79,23 +90,46 @@ func docOf(it item) (store.Doc, error) {
 	if expires, ok := integerOf(it[attrExpires]); ok {
 		d.Expires = time.Unix(expires, 0).UTC()
 	}
-	if body, ok := it[attrBody].(*types.AttributeValueMemberB); ok {
-		d.Body = body.Value
-	}
+	body, readable := bodyOf(it)
+	d.Body = body
 	for _, attr := range attrKeys {
 		if key := textOf(it[attr]); key != "" {
 			d.Keys = append(d.Keys, key)
 		}
 	}
-	again := itemOf(d)
+	if !readable {
+		return store.Doc{}, malformed(d, attrBody)
+	}
+	again := attributesOf(d)
 	for _, attr := range append([]string{attrID, attrCreated, attrMade}, replaced...) {
-		if attr != attrDueFor && !reflect.DeepEqual(it[attr], again[attr]) {
-			return store.Doc{}, fmt.Errorf("dynamo: a stored item of kind %q is malformed in its attribute %q; "+
-				"something else has written it: restore the item", d.Kind(), attr)
+		switch attr {
+		case attrDueFor, attrBody, attrPacked: // another release may choose another shard, and pack otherwise
+		default:
+			if !reflect.DeepEqual(it[attr], again[attr]) {
+				return store.Doc{}, malformed(d, attr)
+			}
 		}
 	}
 	d.Stamp = ""
 	return d, nil
+}
+
+func malformed(d store.Doc, attr string) error {
+	return fmt.Errorf("dynamo: a stored item of kind %q is malformed in its attribute %q; "+
+		"something else has written it: restore the item", d.Kind(), attr)
+}
+
+// bodyOf is the body of an item, which has it in one of two attributes.
+func bodyOf(it item) (body []byte, ok bool) {
+	plain, isPlain := it[attrBody].(*types.AttributeValueMemberB)
+	packed, isPacked := it[attrPacked].(*types.AttributeValueMemberB)
+	switch {
+	case isPlain == isPacked:
+		return nil, false
+	case isPlain:
+		return plain.Value, true
+	}
+	return unpack(packed.Value)
 }
 
 // keyOf is the primary key of a document.

@@ -1,7 +1,11 @@
 package dynamo_test
 
 import (
+	"bytes"
+	"compress/flate"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
@@ -156,6 +160,7 @@ func TestAMalformedItemIsAnError(t *testing.T) {
 		{"due_sk", `{"L":[]}`},
 		{"expires", `{"S":"1770177906"}`}, {"expires", `{"N":"0.5"}`}, {"expires", `{"M":{}}`},
 		{"body", ""}, {"body", `{"S":"secret"}`}, {"body", `{"BOOL":false}`},
+		{"packed", `{"B":"c2VjcmV0"}`}, // beside a body: which is it?
 	} {
 		attrs := maps.Clone(wellFormed)
 		attrs[test.attr] = test.value
@@ -168,11 +173,89 @@ func TestAMalformedItemIsAnError(t *testing.T) {
 		changed.Version = 1
 		for _, call := range []func() error{w.get("order/a"), w.create(order("order/a")), w.update(changed), w.update(changed)} {
 			err := call()
-			if !store.Unknown(err) || !strings.Contains(err.Error(), test.attr) || strings.Contains(err.Error(), "alice") {
+			named := strings.Replace(test.attr, "packed", "body", 1)
+			if !store.Unknown(err) || !strings.Contains(err.Error(), named) || strings.Contains(err.Error(), "alice") {
 				t.Errorf("%s %s: error %v", test.attr, test.value, err)
 			}
 		}
 	}
+}
+
+// packed is a body of 600 bytes, the letter a, compressed by zlib (Python: zlib.compressobj(wbits=-15)).
+const packed = "S0wcBaOA+gAA"
+
+// TestAPackedBodyIsReadWhoeverPackedIt: items of later releases may be packed otherwise.
+func TestAPackedBodyIsReadWhoeverPackedIt(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		packed string
+		want   string // "": the item is malformed
+	}{
+		"by zlib":    {packed, strings.Repeat("a", 600)},
+		"small":      {"K05NLkotAQA=", "secret"},
+		"cut":        {packed[:4], ""},
+		"not packed": {"c2VjcmV0", ""},
+		"nothing":    {"", ""},
+		"a bomb":     {bomb(), ""},
+	} {
+		attrs := maps.Clone(wellFormed)
+		delete(attrs, "body")
+		attrs["packed"] = `{"B":"` + c.packed + `"}`
+		w := offline()
+		w.plan = []fault{answer(200, `{"Item":`+itemJSON(attrs)+`}`)}
+		got, err := w.store.Get(t.Context(), "order/a")
+		if string(got.Body) != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s: %q, %v", name, got.Body, err)
+		}
+	}
+}
+
+// bomb is more than a body may have, in a kilobyte.
+func bomb() string {
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.BestCompression)
+	w.Write(make([]byte, store.BodyBytesMax+1))
+	w.Close()
+	return base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
+// TestALargeBodyIsPacked: an order of some 1.2 KB fits into the kilobyte that one write is billed by.
+func TestALargeBodyIsPacked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, c := range []struct{ name, body, attr string }{
+		{"order/small", strings.Repeat("a", 511), "body"},
+		{"order/large", strings.Repeat("a", 512), "packed"},
+		{"order/noise", noise(512), "body"},
+	} {
+		d := order(c.name)
+		d.Body = []byte(c.body)
+		made, err := w.store.Create(t.Context(), d)
+		if err != nil || string(made.Body) != c.body {
+			t.Errorf("%s: made as %q, %v", c.name, made.Body, err)
+		}
+		if kept := w.item(t, w.tables.Orders, c.name); kept[c.attr] == nil || kept["body"] != nil && kept["packed"] != nil {
+			t.Errorf("%s is stored as %v", c.name, plain(kept))
+		}
+		made.Body = []byte("now small")
+		if _, err := w.store.Update(t.Context(), made); err != nil {
+			t.Error(err)
+		}
+		got, err := w.store.Get(t.Context(), c.name)
+		if kept := w.item(t, w.tables.Orders, c.name); err != nil || string(got.Body) != "now small" || kept["packed"] != nil {
+			t.Errorf("%s: %q, %v, stored as %v", c.name, got.Body, err, plain(kept))
+		}
+	}
+}
+
+// noise is text that no compression makes smaller.
+func noise(n int) string {
+	var b []byte
+	for i := 0; len(b) < n; i++ {
+		sum := sha256.Sum256([]byte{byte(i)})
+		b = append(b, sum[:]...)
+	}
+	return string(b[:n])
 }
 
 // TestAnItemMayCarryMoreThanThisReleaseKnows: a later release, with more shards perhaps, writes beside this one while it

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/backend"
+	"github.com/xpay-serverless/xpay-serverless/internal/doctor"
+	"github.com/xpay-serverless/xpay-serverless/internal/operator"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
+)
+
+// configuration is what the doctor examines: the account's file and flags, or a deployed stack's own, with what was found about its
+// secrets.
+func (c *doctorCmd) configuration(ctx context.Context) (backend.Config, []doctor.Check, error) {
+	if c.Stack == "" {
+		cfg, err := c.load()
+		return cfg, nil, err
+	}
+	if c.Config != "" || c.PushURL != "" {
+		return backend.Config{}, nil, usageError{errors.New("--stack stands for --config and --push-url: give one or the other. --stack 不能与 --config、--push-url 同时使用")}
+	}
+	s, err := c.open(ctx)
+	if err != nil {
+		return backend.Config{}, nil, outcome(err)
+	}
+	if c.PushURL, err = outputOf(s, "PushUrl"); err != nil {
+		return backend.Config{}, nil, err
+	}
+	cfg := backend.Config{
+		AppID: s.Parameters["AppId"], OfferID: s.Parameters["OfferId"], Env: stackEnv(s), WeChatURL: s.Parameters["WeChatUrl"],
+		Groups: backend.GroupPush | backend.GroupMerchant,
+	}
+	if c.WechatURL != "" {
+		cfg.WeChatURL = c.WechatURL
+	}
+	found, err := secretChecks(ctx, s, &cfg)
+	return cfg, found, outcome(err)
+}
+
+// secretChecks reads the secrets of the stack into a configuration, as its functions do. An error means that AWS did not answer.
+func secretChecks(ctx context.Context, s *operator.Stack, cfg *backend.Config) (found []doctor.Check, err error) {
+	for _, name := range []string{"push", "merchant", "delivery", "seal"} {
+		g := secretGroups[name]
+		if name == "delivery" && s.Outputs[g.output] == "" {
+			continue // the stack has no webhook
+		}
+		err := readSecret(ctx, s, g, cfg)
+		if operator.Later(err) {
+			return nil, err
+		}
+		check := doctor.Check{Name: "secret-" + name, Status: doctor.OK, What: "the functions can use the secret", WhatZH: "函数可以使用该密钥"}
+		switch {
+		case err != nil:
+			check.Status, check.What, check.WhatZH = doctor.Fix, strings.ReplaceAll(err.Error(), "\n", "; "), "密钥缺失或不可用，函数无法启动"
+			check.Fix, check.FixZH = "xpay secrets put "+name+" --stack "+s.Name, "执行 xpay secrets put "+name+" --stack "+s.Name
+		case name == "push" && cfg.Env == xpay.Production && len(cfg.Push.AESKeys) == 0:
+			check.Status, check.What, check.WhatZH = doctor.Fix, "there is no EncodingAESKey: production takes pushes in plain mode only", "没有 EncodingAESKey：生产环境只能接收明文推送"
+			check.Fix, check.FixZH = "move to 安全模式 as docs/operating/runbook.md says under plain-pushes", "按 docs/operating/runbook.md 的 plain-pushes 切换到安全模式"
+		}
+		found = append(found, check)
+	}
+	return append(found, doctor.Check{
+		Name: "plain-pushes", Status: doctor.NotTested, What: "whether pushes came in plain mode is not asked: see the metric PlainPushes on the dashboard (xpay outputs)",
+		WhatZH: "未查询是否收到过明文推送：请在仪表盘查看指标 PlainPushes（xpay outputs）",
+	}), nil
+}

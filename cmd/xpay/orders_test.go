@@ -1,0 +1,403 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/bridge"
+	"github.com/xpay-serverless/xpay-serverless/internal/httpapi"
+	"github.com/xpay-serverless/xpay-serverless/internal/lambdatest"
+	"github.com/xpay-serverless/xpay-serverless/internal/localenv"
+	"github.com/xpay-serverless/xpay-serverless/internal/order"
+	"github.com/xpay-serverless/xpay-serverless/internal/problem"
+	"github.com/xpay-serverless/xpay-serverless/pkg/wechatsim"
+)
+
+// market is the product in this process, and how the command reaches it.
+type market struct {
+	*testing.T
+	stack *localenv.Stack
+	url   string
+	flags []string
+	env   []string
+	bad   atomic.Int64 // that many of the next requests are answered with 500 after they were done
+}
+
+// openMarket serves the API as the local stack does.
+func openMarket(t *testing.T, allow func(*http.Request) error) *market {
+	t.Helper()
+	stack, err := localenv.Open(t.Context(), localenv.Options{
+		Data: t.TempDir(), Clock: localenv.Virtual(time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)), Seed: 7, Synchronous: "NORMAL", AllowMerchant: allow,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stack.Close() })
+	m := &market{T: t, stack: stack}
+	server := httptest.NewServer(m.failing(stack.Handler))
+	t.Cleanup(server.Close)
+	m.url, m.flags = server.URL, []string{"--local=" + server.URL}
+	return m
+}
+
+// failing answers 500 after the fact when the test wants it.
+func (m *market) failing(to http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if m.bad.Add(-1) >= 0 {
+			to.ServeHTTP(httptest.NewRecorder(), r)
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		to.ServeHTTP(w, r)
+	})
+}
+
+// buy is a user who pays; WeChat's push arrives unless it is lost.
+func (m *market) buy(key string, lost bool) string {
+	m.Helper()
+	m.stack.Sim.SetFaults(wechatsim.Faults{Push: wechatsim.PushFaults{DropAll: lost}})
+	ctx := m.Context()
+	if _, err := m.stack.API.Sessions.Login(ctx, m.stack.Sim.Login("oUser-1")); err != nil {
+		m.Fatal(err)
+	}
+	u, err := m.stack.API.Sessions.User(ctx, "oUser-1")
+	if err != nil {
+		m.Fatal(err)
+	}
+	o, p, _, err := m.stack.Orders.Create(ctx, order.CreateRequest{OpenID: "oUser-1", SessionKey: u.SessionKey, Key: key, ProductID: "vip_month", Quantity: 1})
+	if err != nil {
+		m.Fatal(err)
+	}
+	r := m.stack.Sim.RequestVirtualPayment(wechatsim.PaymentRequest{OpenID: "oUser-1", Mode: p.Mode, SignData: p.SignData, PaySig: p.PaySig, Signature: p.Signature, Action: "pay"})
+	if r.ErrCode != 0 {
+		m.Fatalf("the phone says %d %s", r.ErrCode, r.ErrMsg)
+	}
+	if !lost {
+		m.pass(time.Second)
+	}
+	return o.ID
+}
+
+func (m *market) pass(d time.Duration) {
+	m.Helper()
+	if err := m.stack.Pass(context.Background(), d); err != nil {
+		m.Fatal(err)
+	}
+}
+
+// orders runs the command against this market.
+func (m *market) orders(args ...string) result {
+	m.Helper()
+	return tool{env: append([]string{"TZ=Asia/Shanghai"}, m.env...)}.run(m.T, slices.Concat([]string{"orders"}, args, m.flags)...)
+}
+
+func TestAnOperatorLooksAtOrdersAndActsOnThemLocally(t *testing.T) {
+	t.Parallel()
+	operate(t, openMarket(t, nil))
+}
+
+// operate is what an operator does, on whatever stack.
+func operate(t *testing.T, m *market) {
+	id, late := m.buy("first-key-1", false), m.buy("second-key-1", true)
+	shown := m.orders("show", id).want(t, 0, id, "delivered 已发货", "18.00 yuan (1800 fen)", "2026-03-01 10:00:0", "CST", "oUser-1")
+	if at := regexp.MustCompile(`(?m)^state {7}delivered`); !at.MatchString(shown.out) {
+		t.Errorf("not aligned:\n%s", shown.out)
+	}
+	m.orders("list", "--user", "oUser-1").want(t, 0, id, late, "vip_month")
+	m.orders("list", "--from", "2026-03-01T10:00", "--to", "2026-03-01T11:00").want(t, 0, id)
+	if r := m.orders("list", "--from", "2026-03-01T10:00", "--to", "2026-03-01T11:00"); strings.Contains(r.out, late) {
+		t.Error("an order that is not known to be paid is listed")
+	}
+	m.orders("recheck", late).want(t, 0, late, "delivered")
+
+	refund := []string{"refund", id, "--yuan", "6", "--reason", "重复购买"}
+	m.orders(refund...).want(t, 2, "--yes")
+	m.bad.Store(1)
+	m.orders(append(refund, "--yes")...).want(t, 3, "--key xpay-cli-") // it happened, and the answer was lost
+	m.orders(append(refund, "--yes")...).want(t, 0, "6.00 yuan (600 fen)")
+	m.pass(time.Minute)
+	m.orders(append(refund, "--yes")...).want(t, 0, "done 已退款", "refunded 6.00 yuan (600 fen)", "another one needs another --key")
+	m.orders(append(refund, "--yes", "--key", "another-refund-1")...).want(t, 0, "being refunded 6.00 yuan (600 fen)")
+	m.orders("refund", id, "--fen", "1900", "--yes").want(t, 1)
+
+	if err := m.stack.Sim.ConsoleRefund(late, 300); err != nil {
+		t.Fatal(err)
+	}
+	m.stack.Sim.SetFaults(wechatsim.Faults{Push: wechatsim.PushFaults{DropAll: true}})
+	window := []string{"recheck", "--from", "2026-03-01T10:00", "--to", "2026-03-01T12:00", "--rate", "50"}
+	m.orders(window...).want(t, 0, late, "refunded 0.00 yuan (0 fen) -> 3.00 yuan (300 fen)", "2 checked, 1 changed, 0 failed")
+	lines := strings.Split(strings.TrimSpace(m.orders(append(window, "--json")...).want(t, 0).out), "\n")
+	if len(lines) != 3 || lines[2] != `{"checked":2,"changed":0,"failed":0,"done":true}` {
+		t.Errorf("as JSON: %q", lines)
+	}
+
+	m.orders("advance", id).want(t, 0, id)
+	m.orders("accept", id).want(t, 0, id)
+	m.orders("deliver", id).want(t, 0, id)
+	m.orders("adopt", id).want(t, 0, id) // it is there
+	m.orders("adopt", "FOREIGN-1").want(t, 1, "number of an order")
+	m.orders("show", "nonsense").want(t, 1, "no such order", "没有找到")
+	var raw struct{ ID, State string }
+	if m.orders("show", id, "--json").want(t, 0).decode(t, &raw); raw.ID != id || raw.State != "delivered" {
+		t.Errorf("as JSON: %+v", raw)
+	}
+	m.held(t)
+}
+
+// held is evidence that waits, is looked at, and leaves the list.
+func (m *market) held(t *testing.T) {
+	t.Helper()
+	lost := order.NewID("wx", 1, "oUser-1", "lost-key-1")
+	body := `{"MsgType":"event","Event":"xpay_complaint_notify","OpenId":"oUser-1","MchOrderId":"` + lost + `","ComplaintId":"C1"}`
+	event, err := parseEvent(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := m.stack.Orders.Record(t.Context(), order.Push{Event: event, Encrypted: true, Raw: []byte(body)}); err != nil {
+		t.Fatal(err)
+	}
+	m.orders("held").want(t, 0, lost, "orders dismiss ", "移出列表")
+	m.orders("dismiss", lost).want(t, 0, "1 off the list")
+	m.orders("dismiss", lost).want(t, 0, "1 off the list") // again
+	m.orders("dismiss", "nobody-1").want(t, 1, "no evidence")
+	var list struct{ Held []any }
+	if m.orders("held", "--json").want(t, 0).decode(t, &list); list.Held == nil || len(list.Held) != 0 {
+		t.Errorf("still waiting: %v", list.Held)
+	}
+}
+
+func TestAWalkThatIsInterruptedSaysWhereToGoOn(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, nil)
+	for i := range 7 {
+		m.buy(fmt.Sprintf("walk-key-%d", i), false)
+	}
+	m.stack.Sim.SetFaults(wechatsim.Faults{API: map[string]wechatsim.APIFault{"/xpay/query_order": {ErrorBeforeEffect: 1000}}})
+	window := []string{"recheck", "--from", "2026-03-01T10:00", "--to", "2026-03-01T12:00", "--rate", "50"}
+	m.orders(window...).want(t, 3, "five orders in a row", "go on with --from 2026-03-01T10:00:00+08:00 --to 2026-03-01T12:00:00+08:00", "0 checked, 0 changed, 5 failed")
+	m.stack.Sim.SetFaults(wechatsim.Faults{})
+	m.stack.Clock.Advance(time.Minute)
+	m.orders(append(window, "--cursor", "2026-03-01T03.")...).want(t, 0, "0 checked")
+	m.orders(window...).want(t, 0, "7 checked, 0 changed, 0 failed")
+	m.orders(append(window, "--cursor", "nonsense")...).want(t, 1, "cursor")
+}
+
+func TestAWalkThatAPersonStopsSaysWhereToGoOn(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, nil)
+	for i := range 7 {
+		m.buy(fmt.Sprintf("stop-key-%d", i), false)
+	}
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, "orders", "recheck", m.flags[0], "--json", "--rate", "2",
+		"--from", "2026-03-01T02:00:00Z", "--to", "2026-03-01T03:00:00Z")
+	cmd.Dir = t.TempDir()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Scan() // the first order is done
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	last := lines.Text()
+	for lines.Scan() {
+		last = lines.Text()
+	}
+	_ = cmd.Wait() // its exit code is looked at
+	if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(last, `"done":false`) || !strings.Contains(stderr.String(), "go on with --from 2026-03-01T02:00:00Z") {
+		t.Errorf("exit %d, at last %s\n%s", code, last, stderr.String())
+	}
+}
+
+func TestWhatCannotBeMeantIsAWrongCommandLine(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, nil)
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"show"}, "<id>"},
+		{[]string{"refund", "x", "--yes"}, "--fen"},
+		{[]string{"refund", "x", "--yes", "--fen", "0"}, "above 0"},
+		{[]string{"refund", "x", "--yes", "--fen=-5"}, "above 0"},
+		{[]string{"refund", "x", "--yes", "--yuan", "6.005"}, "yuan"},
+		{[]string{"refund", "x", "--yes", "--yuan", "-6"}, "yuan"},
+		{[]string{"refund", "x", "--yes", "--yuan", "0.00"}, "above 0"},
+		{[]string{"refund", "x", "--yes", "--yuan", "6", "--fen", "600"}, "--yuan"},
+		{[]string{"recheck"}, "--from"},
+		{[]string{"recheck", "x", "--from", "2026-03-01"}, "--from"},
+		{[]string{"recheck", "--from", "yesterday"}, "no time"},
+		{[]string{"recheck", "--from", "2026-03-01", "--rate", "0"}, "--rate"},
+		{[]string{"recheck", "--from", "2026-03-01", "--rate", "1000"}, "--rate"},
+		{[]string{"list"}, "--user"},
+		{[]string{"list", "--user", "u", "--from", "2026-03-01"}, "--user"},
+		{[]string{"show", "x", "--stack", "s"}, "--stack NAME or --local"},
+		{[]string{"show", "x", "y"}, "unexpected argument"},
+		{[]string{"refund", "x", "--yes", "--yuan", "six"}, "--yuan"},
+		{[]string{"recheck", "x", "--cursor", "c"}, "--cursor"},
+		{[]string{"recheck", "x", "--to", "2026-03-01"}, "--to"},
+		{[]string{"recheck", "--from", "2026-03-01", "--rate", "NaN"}, "--rate"},
+		{[]string{"recheck", "--from", "2026-03-02", "--to", "2026-03-01"}, "not before"},
+		{[]string{"list", "--from", "2026-03-01", "--to", "2026-03-01"}, "not before"},
+		{[]string{"list", "--from", "2999-01-01"}, "not before"},
+		{[]string{"list", "--user", "u", "--to", "2026-03-01"}, "--to"},
+		{[]string{"list", "--from", "2026-03-01", "--state", "paid"}, "--state"},
+		{[]string{"list", "--user", "u", "--state", "nonsense"}, "delivered"},
+		{[]string{"list", "--user", "u", "--limit", "101"}, "1 to 100"},
+		{[]string{"held", "--limit=-1"}, "1 to 100"},
+	} {
+		r := m.orders(c.args...).want(t, 2, c.says)
+		if first, _, _ := strings.Cut(r.stderr, "\n"); !chinese.MatchString(first) {
+			t.Errorf("%v: the first line is not in both languages: %s", c.args, r.stderr)
+		}
+	}
+	tool{}.run(t, "orders", "show", "x").want(t, 2, "--stack NAME or --local")
+	tool{}.run(t, "orders", "show", "x", "--local=ftp://here").want(t, 2, "address")
+	tool{}.run(t, "orders", "show", "x", "--local=http://127.0.0.1:1").want(t, 3, "nothing was done")
+	m.orders("list", "--from", "2026-01-01", "--to", "2026-03-01").want(t, 1, "31", "请求有误")
+	tool{}.run(t, "orders", "held", "--local", m.url).want(t, 0, "没有记录") // behind a space, too
+	_, weChat := simulated(t, nil)
+	for _, args := range [][]string{{"held"}, {"show", "x"}, {"list", "--user", "u"}, {"list", "--from", "2026-11-21"}, {"accept", "x"}, {"dismiss", "x"}, {"refund", "x", "--fen", "1", "--yes"}} {
+		tool{}.run(t, slices.Concat([]string{"orders"}, args, []string{"--local", weChat})...).want(t, 1, "address of the API")
+	}
+}
+
+// TestTheKeyOfARefundDoesNotChangeWithTheDay: a command that is repeated at eight in the morning, China time, is no second
+// refund. The key is that of the text by sha256sum(1): printf 'id\n1\n600\nreason' | sha256sum.
+func TestTheKeyOfARefundDoesNotChangeWithTheDay(t *testing.T) {
+	t.Parallel()
+	same := refundKey("id", 1, 600, "reason")
+	if same != "xpay-cli-c754f9517aa54be86909af9eff04ff5d" || len(same) < order.KeyCharsMin || len(same) > order.KeyCharsMax {
+		t.Errorf("the key is %s", same)
+	}
+	for i, other := range []string{
+		refundKey("id", 2, 600, "reason"), refundKey("id", 1, 601, "reason"), refundKey("id", 1, 600, "other"), refundKey("other", 1, 600, "reason"),
+	} {
+		if other == same {
+			t.Errorf("%d: the same key for another refund", i)
+		}
+	}
+}
+
+// The market as a deployed stack: behind an API Gateway that asks for IAM on the merchant routes, described by CloudFormation.
+func TestAnOperatorActsOnADeployedStackWithSignedRequests(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, func(r *http.Request) error {
+		if who, ok := bridge.Caller(r.Context()); ok && who.UserARN != "" {
+			return nil
+		}
+		return problem.New(problem.Unauthorized, "not through API Gateway")
+	})
+	var routes []lambdatest.Route
+	for _, r := range httpapi.Routes() {
+		routes = append(routes, lambdatest.Route{Key: r.Method + " " + r.Path, IAM: r.Auth == httpapi.AuthMerchant, Function: bridge.HTTP(m.failing(m.stack.Handler), m.stack.API.Log)})
+	}
+	var requests atomic.Int64
+	gateway := httptest.NewServer(verifying(t, &requests, &lambdatest.Gateway{Routes: routes}))
+	t.Cleanup(gateway.Close)
+	d := deployed(t, gateway.URL, "")
+	m.flags, m.env = []string{"--stack", d.name}, d.env
+	operate(t, m)
+	if requests.Load() < 20 {
+		t.Errorf("only %d requests came through the gateway", requests.Load())
+	}
+	m.env = append(slices.Clone(d.env), "AWS_SECRET_ACCESS_KEY=stolen-and-wrong")
+	m.orders("held").want(t, 1, "403", "execute-api:Invoke")
+	m.env = d.env
+	tool{env: d.env}.run(t, "orders", "held", "--stack", "nowhere").want(t, 2, "there is no such stack")
+	tool{env: append(slices.Clone(d.env), "AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1")}.run(t, "orders", "held", "--stack", d.name, "--region", "us-east-1").want(t, 0)
+}
+
+// verifying lets pass only what is signed as AWS documents it, for execute-api, by the keys of these tests.
+func verifying(t *testing.T, requests *atomic.Int64, to http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if r.Header.Get("X-Amz-Security-Token") != "test-session" {
+			t.Error("the session token of the credentials is not sent")
+		}
+		if want := signature(r, body, "us-east-1/execute-api", testSecretKey); !strings.HasSuffix(r.Header.Get("Authorization"), "Signature="+want) {
+			w.WriteHeader(http.StatusForbidden)
+			io.WriteString(w, `{"message":"Forbidden"}`)
+			return
+		}
+		to.ServeHTTP(w, r)
+	})
+}
+
+var signedHeaders = regexp.MustCompile(`SignedHeaders=([a-z0-9;-]+)`)
+
+// signature is SigV4 as AWS documents it, step by step, over the headers that the request says are signed.
+func signature(r *http.Request, body []byte, scope, secret string) string {
+	at := r.Header.Get("X-Amz-Date")
+	m := signedHeaders.FindStringSubmatch(r.Header.Get("Authorization"))
+	if m == nil || len(at) < 8 {
+		return "unsigned"
+	}
+	canonical := r.Method + "\n" + strings.ReplaceAll(r.URL.EscapedPath(), "%", "%25") + "\n" + strings.ReplaceAll(r.URL.Query().Encode(), "+", "%20") + "\n"
+	for _, name := range strings.Split(m[1], ";") {
+		value := strings.Join(r.Header.Values(name), ",")
+		switch name {
+		case "host":
+			value = r.Host
+		case "content-length":
+			value = fmt.Sprint(len(body))
+		}
+		canonical += name + ":" + value + "\n"
+	}
+	canonical += "\n" + m[1] + "\n" + hexHash(body)
+	region, service, _ := strings.Cut(scope, "/")
+	text := "AWS4-HMAC-SHA256\n" + at + "\n" + at[:8] + "/" + region + "/" + service + "/aws4_request\n" + hexHash([]byte(canonical))
+	key := []byte("AWS4" + secret)
+	for _, part := range []string{at[:8], region, service, "aws4_request", text} {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte(part))
+		key = h.Sum(nil)
+	}
+	return hex.EncodeToString(key)
+}
+
+func hexHash(b []byte) string { sum := sha256.Sum256(b); return hex.EncodeToString(sum[:]) }
+
+// TestTheVerifierKnowsThePublishedSignature: the example of AWS's documentation of Signature Version 4.
+func TestTheVerifierKnowsThePublishedSignature(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest("GET", "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08", nil)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	r.Header.Set("X-Amz-Date", "20150830T123600Z")
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, SignedHeaders=content-type;host;x-amz-date, Signature=")
+	const want = "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"
+	if got := signature(r, nil, "us-east-1/iam", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

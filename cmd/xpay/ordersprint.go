@@ -1,0 +1,186 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/operator"
+)
+
+// statesZH says the states in Chinese.
+var statesZH = map[string]string{
+	"created": "待支付", "paid": "已支付", "delivering": "发货中", "delivered": "已发货", "closed": "已关闭", "held": "待人工处理",
+	"reserved": "待退款", "ready": "退款中", "running": "退款中", "done": "已退款", "failed": "退款失败",
+}
+
+// withChinese names a state in both languages.
+func withChinese(state string) string {
+	if zh := statesZH[state]; zh != "" {
+		return state + " " + zh
+	}
+	return state
+}
+
+// money prints fen both ways, so that a slip is seen.
+func money(fen int64) string {
+	sign, abs := "", fen
+	if fen < 0 {
+		sign, abs = "-", -fen
+	}
+	return fmt.Sprintf("%s%d.%02d yuan (%d fen)", sign, abs/100, abs%100, fen)
+}
+
+// local prints a time as the person's clock shows it, with its zone.
+func local(at *time.Time) string {
+	if at == nil || at.IsZero() {
+		return "-"
+	}
+	return at.Local().Format("2006-01-02 15:04:05 MST")
+}
+
+// row prints a name and what it is.
+func row(w io.Writer, name, format string, args ...any) {
+	fmt.Fprintf(w, "%-11s %s\n", name, fmt.Sprintf(format, args...))
+}
+
+func (o output) printOrder(got operator.Order) error {
+	if o.json {
+		return o.printJSON(got.Raw)
+	}
+	w := o.out
+	row(w, "order", "%s", got.ID)
+	row(w, "state", "%s", withChinese(got.State))
+	row(w, "goods", "%s x %d, %s", got.ProductID, got.Quantity, money(got.Amount))
+	row(w, "user", "%s, env %d", got.OpenID, got.Env)
+	row(w, "created", "%s", local(&got.CreatedAt))
+	row(w, "paid", "%s", local(got.PaidAt))
+	row(w, "delivered", "%s", local(got.DeliveredAt))
+	row(w, "due", "%s", local(got.DueAt))
+	l := got.Ledger
+	row(w, "money", "paid %s, refunded %s", money(l.Paid), money(l.Refunded))
+	if l.Surplus+l.Held+l.Reserved != 0 {
+		row(w, "", "surplus %s, held %s, being refunded %s", money(l.Surplus), money(l.Held), money(l.Reserved))
+	}
+	printAttempts(w, got)
+	for _, r := range got.Refunds {
+		row(w, "refund", "%s  %s  %s, asked %s", r.ID, money(r.Amount), withChinese(r.State), local(&r.AskedAt))
+	}
+	for _, q := range got.Attention {
+		row(w, "QUESTION", "%s: %s, since %s", q.Code, q.Reason, local(&q.At))
+	}
+	_, err := fmt.Fprintln(w)
+	for _, e := range got.History {
+		text := e.Event
+		if e.To != "" {
+			text += fmt.Sprintf("  %s -> %s", e.From, e.To)
+		}
+		if e.Fee != 0 {
+			text += "  " + money(e.Fee)
+		}
+		if e.Detail != "" {
+			text += "  " + e.Detail
+		}
+		if e.Repeats > 0 {
+			text += fmt.Sprintf("  (%d times more)", e.Repeats)
+		}
+		_, err = fmt.Fprintf(w, "%s  %-10s %s\n", local(&e.At), e.Source, text)
+	}
+	return err
+}
+
+func printAttempts(w io.Writer, got operator.Order) {
+	for _, a := range got.Attempts {
+		seen := a.Seen
+		if seen == "" {
+			seen = "not looked at"
+		}
+		row(w, "number", "%s  at WeChat: %s, refundable %s", a.OutTradeNo, seen, money(a.Refundable))
+		for _, p := range a.Payments {
+			row(w, "  payment", "%s  %s %s, %s", p.TransactionID, money(p.Fee), p.Channel, local(&p.At))
+		}
+	}
+}
+
+// list is what --json prints of a list.
+type list struct {
+	Orders any    `json:"orders"`
+	Cursor string `json:"cursor"`
+}
+
+func (o output) printOrders(orders []operator.Order, next string) error {
+	if o.json {
+		raw := []json.RawMessage{}
+		for _, each := range orders {
+			raw = append(raw, each.Raw)
+		}
+		return o.printJSON(list{raw, next})
+	}
+	for _, each := range orders {
+		fmt.Fprintf(o.out, "%-26s  %-10s %26s  %s  %s\n", each.ID, each.State, money(each.Amount), local(&each.CreatedAt), each.ProductID)
+	}
+	return o.more(len(orders), next)
+}
+
+func (o output) printPaid(orders []operator.Paid, next string) error {
+	if o.json {
+		return o.printJSON(list{orders, next})
+	}
+	for _, each := range orders {
+		fmt.Fprintf(o.out, "%-26s  %s\n", each.ID, local(&each.PaidAt))
+	}
+	return o.more(len(orders), next)
+}
+
+func (o output) printHeld(raw []json.RawMessage, questions []operator.Question, next string) error {
+	if o.json {
+		return o.printJSON(struct {
+			Held   []json.RawMessage `json:"held"`
+			Cursor string            `json:"cursor"`
+		}{append([]json.RawMessage{}, raw...), next})
+	}
+	for _, q := range questions {
+		fmt.Fprintf(o.out, "%-28s %-10s %s  %s\n%-28s -> %s\n", q.Number, q.Code, local(&q.At), q.Reason, "", whatToDo(q))
+	}
+	return o.more(len(questions), next)
+}
+
+// whatToDo names the commands that answer a question.
+func whatToDo(q operator.Question) string {
+	switch {
+	case q.Order != nil:
+		return fmt.Sprintf("orders show %s, then orders accept or orders refund. 先查看，再放行或退款", q.Order.ID)
+	case q.Code == "unknown":
+		return fmt.Sprintf("orders adopt %s, or orders dismiss %s. 重建订单，或移出列表", q.Number, q.Evidence)
+	}
+	return fmt.Sprintf("orders dismiss %s. 看过后移出列表", q.Evidence)
+}
+
+// more says what was printed and where the list goes on.
+func (o output) more(n int, next string) error {
+	if n == 0 {
+		fmt.Fprintln(o.err, "xpay: nothing here. 没有记录。")
+	}
+	if next != "" {
+		fmt.Fprintf(o.err, "xpay: there may be more: --cursor %s 可能还有更多。\n", next)
+	}
+	return nil
+}
+
+func (o output) printRefund(r operator.Refund, got operator.Order) error {
+	if o.json {
+		return o.printJSON(struct {
+			Refund json.RawMessage `json:"refund"`
+			Order  json.RawMessage `json:"order"`
+		}{r.Raw, got.Raw})
+	}
+	row(o.out, "refund", "%s", r.ID)
+	row(o.out, "state", "%s", withChinese(r.State))
+	row(o.out, "amount", "%s", money(r.Amount))
+	if r.Failure != "" {
+		row(o.out, "failure", "%s", r.Failure)
+	}
+	_, err := fmt.Fprintf(o.out, "%-11s paid %s, refunded %s, being refunded %s\n", "order", money(got.Ledger.Paid), money(got.Ledger.Refunded), money(got.Ledger.Reserved))
+	return err
+}

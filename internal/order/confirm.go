@@ -1,0 +1,62 @@
+package order
+
+import (
+	"context"
+	"time"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/problem"
+)
+
+// ConfirmDelivery takes the merchant's word that the events up to seq reached its backend although the delivery target never
+// said so; 0 means all that there are. That delivers the order, and WeChat is told. Events that were accepted stay as they are,
+// so repeating it changes nothing.
+//
+// Problems: NotFound, Invalid (no such event), Rejected (not paid, held, or its money goes back before it was delivered),
+// Unavailable.
+func (s *Service) ConfirmDelivery(ctx context.Context, id string, seq int) (Order, error) {
+	cur, err := s.find(ctx, id)
+	if err != nil {
+		return Order{}, err
+	}
+	var before Order
+	var out Outcome
+	cur, err = s.write(ctx, cur, func(o Order) (Order, bool, error) {
+		facts, err := o.confirmation(seq, s.now())
+		before = o
+		for _, f := range facts {
+			o, out = Apply(o, f)
+		}
+		return o, len(facts) > 0, err
+	})
+	if err != nil {
+		return Order{}, err
+	}
+	if out.Event != "" {
+		s.report(ctx, Change{Before: before, After: cur.Order, Event: out.Event}, nil)
+	}
+	s.kick(ctx, cur.Order)
+	return cur.Order, nil
+}
+
+// confirmation is what a person's word says about the events up to seq that were not accepted yet.
+func (o *Order) confirmation(seq int, at time.Time) (facts []Fact, err error) {
+	switch {
+	case o.Unpaid() && len(o.Outbox) == 0:
+		return nil, problem.New(problem.Rejected, "the order is not paid, there is nothing to deliver")
+	case o.State == Held:
+		return nil, problem.New(problem.Rejected, "the order's money is held: accept it or give it back first")
+	case o.State == Paid && o.promisedBack():
+		return nil, problem.New(problem.Rejected, "the order's money goes back, nothing is delivered any more")
+	case seq < 0 || seq > len(o.Outbox):
+		return nil, problem.New(problem.Invalid, "there is no event %d: the order has %d", seq, len(o.Outbox))
+	}
+	if o.State == Paid {
+		facts = append(facts, Fact{Kind: FactDelivering, Source: SourceOperator, At: at})
+	}
+	for _, e := range o.Outbox {
+		if e.SentAt.IsZero() && (seq == 0 || e.Seq <= seq) {
+			facts = append(facts, Fact{Kind: FactSent, Source: SourceOperator, At: at, Seq: e.Seq})
+		}
+	}
+	return facts, nil
+}

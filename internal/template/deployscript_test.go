@@ -1,0 +1,142 @@
+package template
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// savedStage is what `sam deploy --guided` writes into samconfig.toml.
+const savedStage = `version = 0.1
+
+[other.deploy.parameters]
+parameter_overrides = "Stage=\"other\""
+
+[ENV.deploy.parameters]
+stack_name = "shop-dev"
+region = "cn-northwest-1"
+parameter_overrides = "Stage=\"dev\" Architecture=\"x86_64\" WebhookUrl=\"\""
+`
+
+// deployWith runs tools/deploy in a folder of its own, with a sam that only notes how it was called.
+func deployWith(t *testing.T, samconfig string, args ...string) (calls []string, err error) {
+	t.Helper()
+	calls, _, err = deployIn(t, nil, samconfig, args...)
+	return calls, err
+}
+
+// deployIn does so with further variables, and returns what was printed, too.
+func deployIn(t *testing.T, env []string, samconfig string, args ...string) (calls []string, out string, err error) {
+	t.Helper()
+	dir := t.TempDir()
+	script, readErr := os.ReadFile(root + "tools/deploy")
+	if readErr != nil {
+		t.Fatal(readErr)
+	}
+	for name, text := range map[string]string{
+		"tools/deploy": string(script), "samconfig.toml": samconfig,
+		"sam": "#!/bin/sh\necho \"${LAMBDA_ARCH:-} $*\" >>calls\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(filepath.Join(dir, "tools/deploy"), args...)
+	// No file of the AWS CLI but that of the test.
+	cmd.Env = append([]string{"PATH=" + dir + ":" + os.Getenv("PATH"), "SAM=" + filepath.Join(dir, "sam"), "AWS_CONFIG_FILE=" + filepath.Join(dir, "none")}, env...)
+	printed, err := cmd.Output()
+	raw, readErr := os.ReadFile(filepath.Join(dir, "calls"))
+	if readErr == nil {
+		calls = strings.Split(strings.TrimSpace(string(raw)), "\n")
+	}
+	return calls, string(printed), err
+}
+
+func TestTheFirstDeploymentOfAStageAsksAndTheNextOnesDoNot(t *testing.T) {
+	t.Parallel()
+	const flags = " --confirm-changeset --capabilities CAPABILITY_IAM --resolve-s3 --tags app=xpay stage=dev"
+	for name, c := range map[string]struct {
+		samconfig string
+		args      []string
+		want      []string
+	}{
+		"the first time": {"version = 0.1\n", []string{"dev"}, []string{
+			"arm64 build --parameter-overrides Architecture=arm64",
+			" deploy --config-env dev" + flags + " --guided --stack-name xpay-dev --region us-east-1 --parameter-overrides Stage=dev Architecture=arm64",
+		}},
+		"another stage was deployed": {strings.ReplaceAll(savedStage, "ENV", "staging"), []string{"dev"}, []string{
+			"arm64 build --parameter-overrides Architecture=arm64",
+			" deploy --config-env dev" + flags + " --guided --stack-name xpay-dev --region us-east-1 --parameter-overrides Stage=dev Architecture=arm64",
+		}},
+		"the next time": {strings.ReplaceAll(savedStage, "ENV", "dev"), []string{"dev"}, []string{
+			"x86_64 build --parameter-overrides Architecture=x86_64",
+			" deploy --config-env dev" + flags,
+		}},
+		"the first time in China": {strings.ReplaceAll(savedStage, "ENV", "dev"), []string{"dev", "cn"}, []string{
+			"arm64 build --parameter-overrides Architecture=arm64",
+			" deploy --config-env cn-dev" + flags + " --guided --stack-name xpay-dev --region cn-north-1 --parameter-overrides Stage=dev Architecture=arm64",
+		}},
+		"the next time in China": {strings.ReplaceAll(savedStage, "ENV", "cn-dev"), []string{"dev", "cn"}, []string{
+			"x86_64 build --parameter-overrides Architecture=x86_64",
+			" deploy --config-env cn-dev" + flags,
+		}},
+	} {
+		got, err := deployWith(t, c.samconfig, c.args...)
+		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v: -want +calls of sam\n%s", name, err, diff)
+		}
+	}
+}
+
+// TestTheProposedRegionIsTheCLIsUnlessItIsOfTheOtherPartition: China has other credentials.
+func TestTheProposedRegionIsTheCLIsUnlessItIsOfTheOtherPartition(t *testing.T) {
+	t.Parallel()
+	const cli = "#!/bin/sh\n[ \"$*\" = \"configure get region\" ] && echo ap-southeast-1\n"
+	for _, c := range []struct {
+		name, env string
+		args      []string
+		want      string
+	}{
+		{"the CLI's own", "", []string{"dev"}, "ap-southeast-1"},
+		{"a variable goes before it", "AWS_REGION=eu-west-1", []string{"dev"}, "eu-west-1"},
+		{"the older variable, too", "AWS_DEFAULT_REGION=eu-west-2", []string{"dev"}, "eu-west-2"},
+		{"one of China for the world", "AWS_REGION=cn-north-1", []string{"dev"}, "us-east-1"},
+		{"one of the world for China", "", []string{"dev", "cn"}, "cn-north-1"},
+		{"Ningxia", "AWS_REGION=cn-northwest-1", []string{"dev", "cn"}, "cn-northwest-1"},
+	} {
+		bin := t.TempDir()
+		if err := os.WriteFile(filepath.Join(bin, "aws"), []byte(cli), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		calls, out, err := deployIn(t, []string{"PATH=" + bin + ":" + os.Getenv("PATH"), c.env}, "version = 0.1\n", c.args...)
+		if err != nil || !strings.Contains(calls[len(calls)-1], " --region "+c.want+" ") || !strings.Contains(out, "--stack xpay-dev --region "+c.want+" ") {
+			t.Errorf("%s: %v: %q, printed %q", c.name, err, calls, out)
+		}
+	}
+}
+
+// TestTheNextStepsNameTheStackThatWasTypedTheFirstTime: both may differ from what is proposed.
+func TestTheNextStepsNameTheStackThatWasTypedTheFirstTime(t *testing.T) {
+	t.Parallel()
+	_, out, err := deployIn(t, nil, strings.ReplaceAll(savedStage, "ENV", "cn-dev"), "dev", "cn")
+	if err != nil || !strings.Contains(out, "--stack shop-dev --region cn-northwest-1 ") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func TestAStageWithoutANameIsNotDeployed(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{nil, {""}, {"Dev"}, {"a b"}, {"-x"}, {"default"}, {"cn-dev"}, {"averyveryverylongname"}, {"dev", "us"}} {
+		if calls, err := deployWith(t, "", args...); err == nil || calls != nil {
+			t.Errorf("%q: deployed: %v", args, calls)
+		}
+	}
+}
