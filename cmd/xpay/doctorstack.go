@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/backend"
 	"github.com/xpay-serverless/xpay-serverless/internal/doctor"
@@ -36,6 +38,9 @@ func (c *doctorCmd) configuration(ctx context.Context) (backend.Config, []doctor
 		cfg.WeChatURL = c.WechatURL
 	}
 	found, err := secretChecks(ctx, s, &cfg)
+	if cfg.Env == xpay.Production {
+		found = append(found, plainPushes(ctx, s))
+	}
 	return cfg, found, outcome(err)
 }
 
@@ -61,8 +66,21 @@ func secretChecks(ctx context.Context, s *operator.Stack, cfg *backend.Config) (
 		}
 		found = append(found, check)
 	}
-	return append(found, doctor.Check{
-		Name: "plain-pushes", Status: doctor.NotTested, What: "whether pushes came in plain mode is not asked: see the metric PlainPushes on the dashboard (xpay outputs)",
-		WhatZH: "未查询是否收到过明文推送：请在仪表盘查看指标 PlainPushes（xpay outputs）",
-	}), nil
+	return found, nil
+}
+
+// plainPushes says whether production was pushed to in plain mode within a day: nothing signs the body of such a push.
+func plainPushes(ctx context.Context, s *operator.Stack) doctor.Check {
+	check := doctor.Check{Name: "plain-pushes", Status: doctor.OK, What: "no push came in plain mode within a day", WhatZH: "一天内没有收到明文推送"}
+	n, err := s.Counted(ctx, "PlainPushes", time.Now())
+	switch {
+	case err != nil:
+		check.Status, check.What = doctor.Unknown, "whether pushes came in plain mode: the metric PlainPushes cannot be read with these AWS credentials (cloudwatch:GetMetricStatistics)"
+		check.WhatZH = "无法读取指标 PlainPushes（需要 cloudwatch:GetMetricStatistics 权限）"
+	case n > 0:
+		check.Status, check.What = doctor.Fix, fmt.Sprintf("%d pushes came in plain mode within a day: nothing signs their bodies", n)
+		check.WhatZH = fmt.Sprintf("一天内收到 %d 次明文推送：包体没有签名保护", n)
+		check.Fix, check.FixZH = "move to 安全模式 as docs/operating/runbook.md says under plain-pushes", "按 docs/operating/runbook.md 的 plain-pushes 切换到安全模式"
+	}
+	return check
 }

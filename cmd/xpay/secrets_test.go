@@ -7,10 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cloudwatchtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/awstest"
@@ -298,7 +301,15 @@ func TestTheDoctorExaminesADeployedStack(t *testing.T) {
 	d.xpay(t, "", "doctor").want(t, 1, "FIX         secret-seal", "FIX         secret-delivery", "ok          secret-push").silent(t)
 	d.xpay(t, `{"key":"hunter2hunter2hunter2hunter2hunter2hunter2h"}`, "secrets", "put", "seal", "--file", "-").want(t, 0)
 	d.xpay(t, `{"keys":["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]}`, "secrets", "put", "delivery", "--file", "-").want(t, 0)
-	d.xpay(t, "", "doctor").want(t, 0, "ok          secret-seal", "not tested  plain-pushes", "ok          appid-secret", "ok          app-key-production", "ok          push-url", "ok          push-event-json", "ok          clock").silent(t)
+	d.xpay(t, "", "doctor").want(t, 0, "ok          secret-seal", "ok          plain-pushes", "ok          appid-secret", "ok          app-key-production", "ok          push-url", "ok          push-event-json", "ok          clock").silent(t)
+	_, err := cloudwatch.NewFromConfig(awstest.Config(awstest.Endpoint(t))).PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{
+		Namespace:  aws.String("XpayServerless/" + d.name),
+		MetricData: []cloudwatchtypes.MetricDatum{{MetricName: aws.String("PlainPushes"), Value: aws.Float64(3), Timestamp: aws.Time(time.Now().Add(-2 * time.Hour))}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.xpay(t, "", "doctor").want(t, 1, "FIX         plain-pushes", "3 pushes came in plain mode", "安全模式").silent(t)
 	d.xpay(t, `{"tokens":["`+testToken+`"]}`, "secrets", "put", "push", "--file", "-").want(t, 0)
 	d.xpay(t, "", "doctor").want(t, 1, "FIX         secret-push", "EncodingAESKey").silent(t)
 	other := strings.Replace(pushJSON, testToken, "another_token", 1)
