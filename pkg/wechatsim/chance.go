@@ -80,11 +80,11 @@ func inChina(t time.Time) time.Time { return t.In(time.FixedZone("CST", chinaSec
 // The numbers below have the length and the dates of real ones, spec 4.6 and 7.4.
 
 func (c *chance) wxOrderID(t time.Time) string {
-	return "VPO" + inChina(t).Format("060102150405") + c.digits(9)
+	return c.stamped("VPO", t, 9)
 }
 
 func (c *chance) wxRefundID(t time.Time) string {
-	return "VPR" + inChina(t).Format("060102150405") + c.digits(9)
+	return c.stamped("VPR", t, 9)
 }
 
 func (c *chance) midasToken(t time.Time) string {
@@ -105,16 +105,21 @@ func (c *chance) refundTransactionID(t time.Time) string {
 	return "5030000001" + inChina(t).Format("20060102") + c.digits(11)
 }
 
+// stamped is a number as WeChat makes many of them: letters, the second in China, digits.
+func (c *chance) stamped(letters string, t time.Time, digits int) string {
+	return letters + inChina(t).Format("060102150405") + c.digits(digits)
+}
+
 func (c *chance) consoleRefundID(t time.Time) string {
-	return "MP" + inChina(t).Format("060102150405") + c.digits(12)
+	return c.stamped("MP", t, 12)
 }
 
 func (c *chance) withdrawID(t time.Time) string {
-	return "VPW" + inChina(t).Format("060102150405") + c.digits(9)
+	return c.stamped("VPW", t, 9)
 }
 
 func (c *chance) billID(t time.Time) string {
-	return "AFB" + inChina(t).Format("060102150405") + c.digits(9)
+	return c.stamped("AFB", t, 9)
 }
 
 func (c *chance) fundID(t time.Time) string {
@@ -122,11 +127,11 @@ func (c *chance) fundID(t time.Time) string {
 }
 
 func (c *chance) logID(t time.Time) string {
-	return "LOG" + inChina(t).Format("060102150405") + c.digits(9)
+	return c.stamped("LOG", t, 9)
 }
 
 func (c *chance) appleOrderNo(t time.Time) string {
-	return "AS" + inChina(t).Format("060102150405") + c.digits(12)
+	return c.stamped("AS", t, 12)
 }
 
 func (c *chance) complaintID(t time.Time) string {

@@ -126,19 +126,7 @@ func TestSnapshotOfCoinsAndGoodsRestoresTheSame(t *testing.T) {
 	t.Parallel()
 	w := atNoon(t)
 	storyOfCoins(w)
-	var first, second bytes.Buffer
-	if err := w.sim.Snapshot(&first); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.restart(first.Bytes(), nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.sim.Snapshot(&second); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(first.Bytes(), second.Bytes()) {
-		t.Errorf("snapshots differ:\n%s\n%s", first.Bytes(), second.Bytes())
-	}
+	w.restoresTheSame()
 }
 
 func TestNegativeFaultsAreRefused(t *testing.T) {

@@ -84,6 +84,13 @@ func TestSnapshotRestoresTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	story(w)
+	w.restoresTheSame()
+}
+
+// restoresTheSame restarts from a snapshot, and wants the same bytes in the next one.
+func (w *world) restoresTheSame() {
+	t := w.t
+	t.Helper()
 	var first, second bytes.Buffer
 	if err := w.sim.Snapshot(&first); err != nil {
 		t.Fatal(err)
