@@ -112,7 +112,7 @@ const (
 	testAESKey     = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
 )
 
-var testSecrets = []string{testSecret, testKey, testSandboxKey, testToken, testAESKey}
+var testSecrets = []string{testSecret, testKey, testSandboxKey, testToken, consoleToken, testAESKey}
 
 // silent checks that no secret was printed.
 func (r result) silent(t *testing.T) result {

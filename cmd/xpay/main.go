@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,6 +18,8 @@ import (
 	"unicode"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/operator"
 )
 
 // Exit codes: 0 as asked, 1 something is wrong or was refused, 2 the command line or the configuration is wrong, 3 a service
@@ -121,34 +124,78 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			code = exited
 		}
 	}()
+	o := output{in: stdin, out: stdout, err: stderr}
 	cmd, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "xpay: %s%s\n`%s --help` says more. 用法见 `%[3]s --help`。\n", withoutSecrets(err, args), usageZH(err), commandOf(err))
+		o.json = slices.Contains(args, "--json") // the parser may not have come to it
+		text := withoutSecrets(err, args) + usageZH(err)
+		fmt.Fprintf(stderr, "xpay: %s\n`%s --help` says more. 用法见 `%[2]s --help`。\n", text, commandOf(err))
+		o.printFailure(usageError{errors.New(text)})
 		return exitUsage
 	}
+	o.json = c.JSON
 	cmd.BindTo(ctx, (*context.Context)(nil))
-	return codeOf(cmd.Run(output{in: stdin, out: stdout, err: stderr, json: c.JSON}), stderr)
+	return o.end(cmd.Run(o))
 }
 
-// codeOf says what went wrong, unless the command has said it.
-func codeOf(err error, stderr io.Writer) int {
-	var usage usageError
-	var later laterError
-	switch {
-	case err == nil:
+// end says what went wrong, unless the command has said it, and returns the exit code.
+func (o output) end(err error) int {
+	if err == nil {
 		return 0
-	case errors.Is(err, errTold):
+	}
+	if errors.Is(err, errTold) {
 		return exitFailed
-	case errors.As(err, &usage):
-		fmt.Fprintln(stderr, "xpay:", err)
+	}
+	fmt.Fprintln(o.err, "xpay:", err)
+	if !errors.As(err, new(inJSON)) {
+		o.printFailure(err)
+	}
+	switch shortOf(err).Code {
+	case codeUsage:
 		return exitUsage
-	case errors.As(err, &later):
-		fmt.Fprintln(stderr, "xpay:", err)
+	case codeLater:
 		return exitLater
 	}
-	fmt.Fprintln(stderr, "xpay:", err)
 	return exitFailed
 }
+
+// Codes of a failure that is not the API's own.
+const (
+	codeUsage  = "usage"  // the command line or the configuration is wrong
+	codeLater  = "later"  // no answer, or an unknown outcome
+	codeFailed = "failed" // anything else
+)
+
+// inShort is what --json prints of an error.
+type inShort struct {
+	Error string `json:"error"`
+	Code  string `json:"code"`
+}
+
+func shortOf(err error) inShort {
+	var api *operator.Problem
+	switch {
+	case errors.As(err, new(usageError)):
+		return inShort{err.Error(), codeUsage}
+	case errors.As(err, new(laterError)):
+		return inShort{err.Error(), codeLater}
+	case errors.As(err, &api) && api.Code != "":
+		return inShort{err.Error(), api.Code}
+	}
+	return inShort{err.Error(), codeFailed}
+}
+
+// printFailure ends what --json prints with the error, so that a program need not read stderr.
+func (o output) printFailure(err error) {
+	if o.json {
+		_ = o.printJSON(shortOf(err)) // a reader that has gone has the exit code
+	}
+}
+
+// inJSON is an error that the command has put into its JSON; stderr still says it.
+type inJSON struct{ error }
+
+func (e inJSON) Unwrap() error { return e.error }
 
 // usageZH says in Chinese what kind of mistake the parser found. Its own words are English; ours are in both languages.
 func usageZH(err error) string {

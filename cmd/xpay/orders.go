@@ -22,6 +22,7 @@ type ordersCmd struct {
 	Adopt   ordersAdoptCmd   `cmd:"" help:"Rebuild a lost order from the kept push about its payment. 由保留的推送重建订单。"`
 	Deliver ordersDeliverCmd `cmd:"" help:"Confirm that an order's events reached the merchant's backend. 确认发货。"`
 	Refund  ordersRefundCmd  `cmd:"" help:"Give money back. 退款。"`
+	Settle  ordersSettleCmd  `cmd:"" help:"End a refund of which WeChat cannot tell. 了结微信无法答复的退款。"`
 }
 
 // Help is printed by --help.
@@ -48,9 +49,13 @@ func (c oneOrder) do(ctx context.Context, o output, verb string) error {
 	return o.printOrder(got)
 }
 
+type ordersAcceptCmd struct {
+	oneOrder
+	Yes bool `help:"Do not ask for confirmation. 不再询问确认。"`
+}
+
 type (
 	ordersShowCmd    struct{ oneOrder }
-	ordersAcceptCmd  struct{ oneOrder }
 	ordersAdvanceCmd struct{ oneOrder }
 	ordersDeliverCmd struct{ oneOrder }
 )
@@ -68,12 +73,13 @@ func (ordersShowCmd) Help() string {
 // Help is printed by --help.
 func (ordersAcceptCmd) Help() string {
 	return `An order is held when its money needs a person: accept delivers what was paid for. Of an order that is not held it marks the questions
-as seen. To give the money back instead: orders refund. Repeating it is harmless.
+as seen; a payment beyond the price is then kept. To give money back instead: orders refund. Where money is in question it asks for confirmation
+on a terminal; elsewhere --yes must be given. Repeating it is harmless.
 
   xpay orders held --stack xpay-prod
   xpay orders accept o4ddktbswr7gdpiaohrdjhvlqe --stack xpay-prod
 
-放行待人工处理的款项并继续发货；对其他订单则标记问题已看过。要退款请用 orders refund。可重复执行。` + orderExits
+放行待人工处理的款项并继续发货；对其他订单则标记问题已看过（重复付款将不再退还）。要退款请用 orders refund。涉及款项时须确认，可重复执行。` + orderExits
 }
 
 // Help is printed by --help.
@@ -130,7 +136,46 @@ func (c ordersShowCmd) Run(ctx context.Context, o output) error {
 }
 
 // Run accepts.
-func (c ordersAcceptCmd) Run(ctx context.Context, o output) error { return c.do(ctx, o, "accept") }
+func (c ordersAcceptCmd) Run(ctx context.Context, o output) error {
+	client, err := c.client(ctx)
+	if err != nil {
+		return outcome(err)
+	}
+	before, err := client.Order(ctx, c.ID)
+	if err != nil {
+		return outcome(err)
+	}
+	if question := acceptQuestion(before); question != "" {
+		if err := o.agreed(ctx, c.Yes, question, "nothing was accepted. 未放行"); err != nil {
+			return err
+		}
+	}
+	got, err := client.Do(ctx, c.ID, "accept")
+	if err != nil {
+		return outcome(err)
+	}
+	return o.printOrder(got)
+}
+
+// acceptQuestion says what a yes does to money and goods; "" when it touches neither.
+func acceptQuestion(got operator.Order) string {
+	var why []string
+	for _, a := range got.Attempts {
+		for _, p := range a.Payments {
+			if !p.Pays() {
+				why = append(why, fmt.Sprintf("%s of attempt %d%s; at WeChat: %s", money(p.Fee), a.Attempt, doubt(p), seenAt(a)))
+			}
+		}
+	}
+	facts := strings.Join(why, "\n")
+	switch {
+	case got.State == "held":
+		return fmt.Sprintf("%s\nBelieve this money, and deliver %s x %d? 确认放行并发货？", facts, got.ProductID, got.Quantity)
+	case got.Asks("surplus") || got.Asks("mismatch"):
+		return facts + "\nKeep this money, and refund nothing? 确认不退还重复的付款？"
+	}
+	return ""
+}
 
 // Run advances.
 func (c ordersAdvanceCmd) Run(ctx context.Context, o output) error { return c.do(ctx, o, "advance") }
@@ -176,7 +221,7 @@ func (f listFlags) page() (operator.Page, error) {
 // window is a span of time on the command line.
 type window struct {
 	From moment `placeholder:"TIME" help:"Paid at this time or later: 2026-11-21, 2026-11-21T08:00 (local time) or RFC 3339. 支付时间不早于此，默认本地时区。"`
-	To   moment `placeholder:"TIME" help:"Paid before this time; default: now. At most 31 days after --from. 支付时间早于此，默认现在，跨度最多 31 天。"`
+	To   moment `placeholder:"TIME" help:"Paid before this time; default: now. 支付时间早于此，默认现在。"`
 }
 
 // span ends now unless --to says otherwise.
@@ -202,7 +247,7 @@ type ordersListCmd struct {
 // Help is printed by --help.
 func (ordersListCmd) Help() string {
 	return `Prints a part of the list; a cursor on stderr says that there may be more. A user's orders come newest first with amount and goods, those
-paid in a window come in the order of payment with number and time alone.
+paid in a window, of at most 31 days, come hour by hour with number and time alone.
 
   xpay orders list --user oABC --state delivered --stack xpay-prod
   xpay orders list --from 2026-11-21 --to 2026-11-22 --local

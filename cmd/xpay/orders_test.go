@@ -7,6 +7,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,6 +28,7 @@ import (
 	"github.com/xpay-serverless/xpay-serverless/internal/order"
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
 	"github.com/xpay-serverless/xpay-serverless/pkg/wechatsim"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
 // market is the product in this process, and how the command reaches it.
@@ -37,6 +39,7 @@ type market struct {
 	flags []string
 	env   []string
 	bad   atomic.Int64 // that many of the next requests are answered with 500 after they were done
+	lost  atomic.Int64 // the same of the next that write
 }
 
 // openMarket serves the API as the local stack does.
@@ -59,7 +62,7 @@ func openMarket(t *testing.T, allow func(*http.Request) error) *market {
 // failing answers 500 after the fact when the test wants it.
 func (m *market) failing(to http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if m.bad.Add(-1) >= 0 {
+		if m.bad.Add(-1) >= 0 || r.Method == http.MethodPost && m.lost.Add(-1) >= 0 {
 			to.ServeHTTP(httptest.NewRecorder(), r)
 			w.WriteHeader(http.StatusInternalServerError)
 			return
@@ -72,6 +75,19 @@ func (m *market) failing(to http.Handler) http.Handler {
 func (m *market) buy(key string, lost bool) string {
 	m.Helper()
 	m.stack.Sim.SetFaults(wechatsim.Faults{Push: wechatsim.PushFaults{DropAll: lost}})
+	o, p := m.create(key)
+	if r := m.cashier(p, "pay"); r.ErrCode != 0 {
+		m.Fatalf("the phone says %d %s", r.ErrCode, r.ErrMsg)
+	}
+	if !lost {
+		m.pass(time.Second)
+	}
+	return o.ID
+}
+
+// create is a user who orders.
+func (m *market) create(key string) (order.Order, *xpay.Payment) {
+	m.Helper()
 	ctx := m.Context()
 	if _, err := m.stack.API.Sessions.Login(ctx, m.stack.Sim.Login("oUser-1")); err != nil {
 		m.Fatal(err)
@@ -84,14 +100,14 @@ func (m *market) buy(key string, lost bool) string {
 	if err != nil {
 		m.Fatal(err)
 	}
-	r := m.stack.Sim.RequestVirtualPayment(wechatsim.PaymentRequest{OpenID: "oUser-1", Mode: p.Mode, SignData: p.SignData, PaySig: p.PaySig, Signature: p.Signature, Action: "pay"})
-	if r.ErrCode != 0 {
-		m.Fatalf("the phone says %d %s", r.ErrCode, r.ErrMsg)
-	}
-	if !lost {
-		m.pass(time.Second)
-	}
-	return o.ID
+	return o, p
+}
+
+// cashier is the phone: the user pays or cancels.
+func (m *market) cashier(p *xpay.Payment, action string) wechatsim.PaymentResult {
+	return m.stack.Sim.RequestVirtualPayment(wechatsim.PaymentRequest{
+		OpenID: "oUser-1", Mode: p.Mode, SignData: p.SignData, PaySig: p.PaySig, Signature: p.Signature, Action: action,
+	})
 }
 
 func (m *market) pass(d time.Duration) {
@@ -128,7 +144,7 @@ func operate(t *testing.T, m *market) {
 
 	refund := []string{"refund", id, "--yuan", "6", "--reason", "重复购买"}
 	m.orders(refund...).want(t, 2, "--yes")
-	m.bad.Store(1)
+	m.lost.Store(1)
 	m.orders(append(refund, "--yes")...).want(t, 3, "--key xpay-cli-") // it happened, and the answer was lost
 	m.orders(append(refund, "--yes")...).want(t, 0, "6.00 yuan (600 fen)")
 	m.pass(time.Minute)
@@ -158,6 +174,208 @@ func operate(t *testing.T, m *market) {
 		t.Errorf("as JSON: %+v", raw)
 	}
 	m.held(t)
+}
+
+// TestTheSameRefundInOtherWordsHappensOnce: the attempt named or not, blanks around the reason, another spelling of the amount.
+func TestTheSameRefundInOtherWordsHappensOnce(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, nil)
+	id := m.buy("first-key-1", true) // the push is lost: nobody knows of the payment
+	for _, words := range [][]string{
+		{"--fen", "500", "--reason", "dup"}, {"--fen", "500", "--reason", "dup", "--attempt", "1"}, {"--yuan", "5", "--reason", " dup "}, {"--yuan", "5.00", "--reason", "dup"},
+	} {
+		m.orders(slices.Concat([]string{"refund", id, "--yes"}, words)...).want(t, 0)
+		m.pass(time.Minute)
+	}
+	for _, words := range [][]string{{"--fen", "100"}, {"--fen", "100", "--reason", "0"}, {"--fen", "100", "--reason", " "}} {
+		m.orders(slices.Concat([]string{"refund", id, "--yes"}, words)...).want(t, 0)
+		m.pass(time.Minute)
+	}
+	m.orders("show", id).want(t, 0, "refunded 6.00 yuan (600 fen)")
+	m.orders("refund", id, "--fen", "1", "--attempt=-1", "--yes").want(t, 2, "counts from 1")
+}
+
+func TestARecheckTellsARefusalFromSilence(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, nil)
+	id := m.buy("first-key-1", false)
+	query := func(f wechatsim.APIFault) {
+		m.stack.Sim.SetFaults(wechatsim.Faults{API: map[string]wechatsim.APIFault{"/xpay/query_order": f}})
+	}
+	query(wechatsim.APIFault{ErrorBeforeEffect: 1})
+	m.orders("recheck", id).want(t, 3, "WeChat does not answer")
+	query(wechatsim.APIFault{Code: wechatsim.CodeFault{ErrCode: 268490003, Times: 10}})
+	m.orders("recheck", id).want(t, 3, "refuses the query with 268490003", "AppKey")
+	m.orders("show", id).want(t, 0, "after 2 tries without an answer", "orders recheck says why")
+	query(wechatsim.APIFault{})
+	m.pass(time.Minute)
+	m.orders("recheck", id).want(t, 0, "delivered")
+}
+
+func TestNobodyRefundsAnOrderThatWasNotPaid(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, nil)
+	o, _ := m.create("first-key-1")
+	m.orders("refund", o.ID, "--fen", "1", "--yes").want(t, 1, "shows no payment", "无款可退")
+}
+
+// TestADoublePaymentGoesBackAndNotTheOneThatPays: the later number pays, the first one is paid behind it.
+func TestADoublePaymentGoesBackAndNotTheOneThatPays(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, nil)
+	o, first := m.create("first-key-1")
+	if got := m.cashier(first, "cancel"); got.ErrCode != -2 {
+		t.Fatalf("the phone says %d %s", got.ErrCode, got.ErrMsg)
+	}
+	u, err := m.stack.API.Sessions.User(t.Context(), "oUser-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, next, err := m.stack.Orders.Attempt(t.Context(), "oUser-1", o.ID, u.SessionKey, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.cashier(next, "pay"); got.ErrCode != 0 {
+		t.Fatalf("the phone says %d %s", got.ErrCode, got.ErrMsg)
+	}
+	m.pass(time.Second)
+	if err := m.stack.Sim.Pay(o.ID); err != nil {
+		t.Fatal(err)
+	}
+	m.pass(time.Second)
+	m.orders("held").want(t, 0, "surplus", "--attempt N")
+	m.orders("show", o.ID).want(t, 0, "SURPLUS", "QUESTION    surplus", "(attempt 1)")
+	m.orders("accept", o.ID).want(t, 2, "--yes")
+	m.orders("refund", o.ID, "--yuan", "18", "--yes").want(t, 2, "paid more than once", "--attempt")
+	m.orders("refund", o.ID, "--yuan", "18", "--attempt", "1", "--yes").want(t, 0)
+	m.pass(time.Minute)
+	shown := m.orders("show", o.ID, "--json").want(t, 0)
+	var got struct {
+		Owned     bool
+		Attention []any
+	}
+	if shown.decode(t, &got); !got.Owned || len(got.Attention) != 0 {
+		t.Errorf("owned %t, asked %v", got.Owned, got.Attention)
+	}
+	if v, _ := m.stack.Sim.Order(o.ID + "-2"); v.LeftFee != 1800 {
+		t.Errorf("of the payment that pays %d fen are left", v.LeftFee)
+	}
+}
+
+// TestAPersonSeesWhatWeChatSaysBeforeHeldMoneyIsLetGo: a push names other goods, and WeChat knows no payment.
+func TestAPersonSeesWhatWeChatSaysBeforeHeldMoneyIsLetGo(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, nil)
+	o, _ := m.create("first-key-1")
+	body := fmt.Sprintf(`{"ToUserName":"gh_1","FromUserName":"o1","CreateTime":1772330400,"MsgType":"event","Event":"xpay_goods_deliver_notify","OpenId":"oUser-1","OutTradeNo":%q,"Env":1,`+
+		`"WeChatPayInfo":{"MchOrderNo":"M1","TransactionId":"T1"},"GoodsInfo":{"ProductId":"gem_60","Quantity":1,"OrigPrice":1800,"ActualPrice":1800,"Attach":""}}`, o.ID)
+	event, err := parseEvent(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := m.stack.Orders.Record(t.Context(), order.Push{Event: event, Encrypted: true, Raw: []byte(body)}); err != nil {
+		t.Fatal(err)
+	}
+	m.pass(10 * time.Minute)
+	m.orders("show", o.ID).want(t, 0, "held 待人工处理", "NOT PAID", "NOT BELIEVED")
+	m.orders("accept", o.ID).want(t, 2, "--yes")
+	m.orders("show", o.ID).want(t, 0, "held 待人工处理")
+	m.orders("accept", o.ID, "--yes").want(t, 0, "delivered")
+}
+
+func TestAPersonSettlesARefundOfWhichWeChatCannotTell(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, nil)
+	id := m.buy("first-key-1", false)
+	m.stack.Sim.SetFaults(wechatsim.Faults{
+		API:  map[string]wechatsim.APIFault{"/xpay/refund_order": {CutBeforeEffect: 1}},
+		Push: wechatsim.PushFaults{DropAll: true},
+	})
+	out := m.orders("refund", id, "--fen", "300", "--yes").want(t, 0).out
+	number := regexp.MustCompile(`(?m)^refund +(\S+)$`).FindStringSubmatch(out)
+	if number == nil {
+		t.Fatalf("no refund:\n%s", out)
+	}
+	m.orders("settle", id, number[1], "--happened", "no", "--yes").want(t, 1, "under way")
+	if err := m.stack.Sim.ConsoleRefund(id, 300); err != nil {
+		t.Fatal(err)
+	}
+	for range 27 {
+		m.pass(time.Hour)
+	}
+	m.orders("held").want(t, 0, id, "orders settle "+id, "--happened")
+	m.orders("settle", id, number[1], "--happened", "maybe", "--yes").want(t, 2, "yes")
+	m.orders("settle", id, number[1], "--happened", "yes").want(t, 2, "--yes")
+	m.orders("settle", id, "rnothing", "--happened", "yes", "--yes").want(t, 1, "no such refund")
+	m.orders("settle", id, number[1], "--happened", "yes", "--yes").want(t, 0, "done 已退款", "refunded 3.00 yuan (300 fen)")
+	m.orders("settle", id, number[1], "--happened", "yes", "--yes").want(t, 0, "done 已退款") // again
+	m.orders("settle", id, number[1], "--happened", "no", "--yes").want(t, 1, "nothing was changed")
+}
+
+func TestAWalkMayBeLongerThanOneList(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, nil)
+	first := m.buy("march-key-1", false)
+	m.pass(40 * 24 * time.Hour)
+	second := m.buy("april-key-1", false)
+	window := []string{"recheck", "--from", "2026-01-01", "--to", "2026-05-01", "--rate", "50", "--json"}
+	out := m.orders(window...).want(t, 0, first, second).out
+	if !strings.HasSuffix(out, `{"checked":2,"changed":0,"failed":0,"done":true}`+"\n") {
+		t.Errorf("as JSON: %s", out)
+	}
+	m.bad.Store(1)
+	out = m.orders(window...).want(t, 3).out
+	var end struct {
+		Done              bool
+		From, Error, Code string
+	}
+	decodeLast(t, out, &end)
+	if end.Done || end.From != "2026-01-01T00:00:00+08:00" || end.Error == "" || end.Code != "later" {
+		t.Errorf("as JSON: %+v", end)
+	}
+}
+
+// decodeLast reads the last line of an output.
+func decodeLast(t *testing.T, out string, into any) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), into); err != nil {
+		t.Errorf("the last line is not JSON: %q", out)
+	}
+}
+
+// TestAnErrorIsJSONForPrograms: stdout says it, stderr too, once each.
+func TestAnErrorIsJSONForPrograms(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, nil)
+	for _, c := range []struct {
+		code int
+		says string
+		args []string
+	}{
+		{1, "not_found", []string{"orders", "show", "nonsense", "--local", m.url}},
+		{2, "usage", []string{"orders", "show", "x"}},
+		{2, "usage", []string{"orders", "show", "--nonsense"}},
+		{2, "usage", []string{"outputs"}},
+		{2, "usage", []string{"secrets", "check"}},
+		{3, "later", []string{"orders", "show", "x", "--local=http://127.0.0.1:1"}},
+		{2, "usage", []string{"sign", "pay"}},
+		{1, "failed", []string{"orders", "show", "x", "--local", "http://" + silent(t)}},
+	} {
+		r := tool{}.run(t, append(c.args, "--json")...).want(t, c.code)
+		var said struct{ Error, Code string }
+		decodeLast(t, r.out, &said)
+		if said.Code != c.says || said.Error == "" || !strings.Contains(r.stderr, said.Error) || strings.Count(r.out, "\n") != 1 {
+			t.Errorf("%v: %q\n%s", c.args, r.out, r.stderr)
+		}
+	}
+}
+
+// silent is the address of a server that is not the API.
+func silent(t *testing.T) string {
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
 }
 
 // held is evidence that waits, is looked at, and leaves the list.

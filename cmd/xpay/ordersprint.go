@@ -57,7 +57,7 @@ func (o output) printOrder(got operator.Order) error {
 	row(w, "created", "%s", local(&got.CreatedAt))
 	row(w, "paid", "%s", local(got.PaidAt))
 	row(w, "delivered", "%s", local(got.DeliveredAt))
-	row(w, "due", "%s", local(got.DueAt))
+	row(w, "due", "%s%s", local(got.DueAt), tried(got.Tries))
 	l := got.Ledger
 	row(w, "money", "paid %s, refunded %s", money(l.Paid), money(l.Refunded))
 	if l.Surplus+l.Held+l.Reserved != 0 {
@@ -68,7 +68,7 @@ func (o output) printOrder(got operator.Order) error {
 		row(w, "refund", "%s  %s  %s, asked %s", r.ID, money(r.Amount), withChinese(r.State), local(&r.AskedAt))
 	}
 	for _, q := range got.Attention {
-		row(w, "QUESTION", "%s: %s, since %s", q.Code, q.Reason, local(&q.At))
+		row(w, "QUESTION", "%s: %s%s, since %s", q.Code, q.Reason, ofAttempt(q.Attempt), local(&q.At))
 	}
 	_, err := fmt.Fprintln(w)
 	for _, e := range got.History {
@@ -90,17 +90,52 @@ func (o output) printOrder(got operator.Order) error {
 	return err
 }
 
+// tried says why an order that is due did not get on.
+func tried(tries int) string {
+	if tries == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", after %d tries without an answer: orders recheck says why. 多次无应答，用 orders recheck 查原因", tries)
+}
+
+func ofAttempt(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (attempt %d)", n)
+}
+
 func printAttempts(w io.Writer, got operator.Order) {
 	for _, a := range got.Attempts {
-		seen := a.Seen
-		if seen == "" {
-			seen = "not looked at"
-		}
-		row(w, "number", "%s  at WeChat: %s, refundable %s", a.OutTradeNo, seen, money(a.Refundable))
+		row(w, "number", "%s  attempt %d, at WeChat: %s, refundable %s", a.OutTradeNo, a.Attempt, seenAt(a), money(a.Refundable))
 		for _, p := range a.Payments {
-			row(w, "  payment", "%s  %s %s, %s", p.TransactionID, money(p.Fee), p.Channel, local(&p.At))
+			row(w, "  payment", "%s  %s %s, %s%s", p.TransactionID, money(p.Fee), p.Channel, local(&p.At), doubt(p))
 		}
 	}
+}
+
+// seenAt is what WeChat said when it was asked last. A push is no answer.
+func seenAt(a operator.Attempt) string {
+	switch {
+	case a.LookedAt == nil:
+		return "not asked yet 尚未查询"
+	case a.Seen == "":
+		return "NOT PAID 查询显示未支付, looked at " + local(a.LookedAt)
+	}
+	return a.Seen + ", looked at " + local(a.LookedAt)
+}
+
+// doubt says why a payment does not pay for the order.
+func doubt(p operator.Payment) string {
+	switch {
+	case p.Surplus:
+		return "  SURPLUS: the order was paid already 重复付款"
+	case p.Mismatch != "" && p.Accepted:
+		return "  accepted although " + p.Mismatch + " 已人工放行"
+	case p.Mismatch != "":
+		return "  NOT BELIEVED: " + p.Mismatch + " 存疑"
+	}
+	return ""
 }
 
 // list is what --json prints of a list.
@@ -118,7 +153,10 @@ func (o output) printOrders(orders []operator.Order, next string) error {
 		return o.printJSON(list{raw, next})
 	}
 	for _, each := range orders {
-		fmt.Fprintf(o.out, "%-26s  %-10s %26s  %s  %s\n", each.ID, each.State, money(each.Amount), local(&each.CreatedAt), each.ProductID)
+		_, err := fmt.Fprintf(o.out, "%-26s  %-10s %26s  %s  %s\n", each.ID, each.State, money(each.Amount), local(&each.CreatedAt), each.ProductID)
+		if err != nil {
+			return err
+		}
 	}
 	return o.more(len(orders), next)
 }
@@ -128,7 +166,9 @@ func (o output) printPaid(orders []operator.Paid, next string) error {
 		return o.printJSON(list{orders, next})
 	}
 	for _, each := range orders {
-		fmt.Fprintf(o.out, "%-26s  %s\n", each.ID, local(&each.PaidAt))
+		if _, err := fmt.Fprintf(o.out, "%-26s  %s\n", each.ID, local(&each.PaidAt)); err != nil {
+			return err
+		}
 	}
 	return o.more(len(orders), next)
 }
@@ -141,7 +181,9 @@ func (o output) printHeld(raw []json.RawMessage, questions []operator.Question, 
 		}{append([]json.RawMessage{}, raw...), next})
 	}
 	for _, q := range questions {
-		fmt.Fprintf(o.out, "%-28s %-10s %s  %s\n%-28s -> %s\n", q.Number, q.Code, local(&q.At), q.Reason, "", whatToDo(q))
+		if _, err := fmt.Fprintf(o.out, "%-28s %-10s %s  %s\n%-28s -> %s\n", q.Number, q.Code, local(&q.At), q.Reason, "", whatToDo(q)); err != nil {
+			return err
+		}
 	}
 	return o.more(len(questions), next)
 }
@@ -149,6 +191,10 @@ func (o output) printHeld(raw []json.RawMessage, questions []operator.Question, 
 // whatToDo names the commands that answer a question.
 func whatToDo(q operator.Question) string {
 	switch {
+	case q.Order != nil && q.Code == "surplus":
+		return fmt.Sprintf("orders refund %s --attempt N --fen N, with the attempt that orders show marks SURPLUS. 退还重复的付款，序号见 orders show", q.Order.ID)
+	case q.Order != nil && q.Code == "refund":
+		return fmt.Sprintf("orders show %s, then WeChat's console, then orders settle %[1]s REFUND --happened yes or no. 先在微信后台核实，再了结退款", q.Order.ID)
 	case q.Order != nil:
 		return fmt.Sprintf("orders show %s, then orders accept or orders refund. 先查看，再放行或退款", q.Order.ID)
 	case q.Code == "unknown":

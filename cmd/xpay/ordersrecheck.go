@@ -23,7 +23,7 @@ func (ordersRecheckCmd) Help() string {
 payments, whose pushes came to nobody. For use after a long outage or a restore. Nothing is paid or refunded by it, and repeating it is harmless.
 A window holds the orders that are known to be paid, by the time of payment: a refund is found in the window in which its order was paid. Orders not
 known to be paid are in none; they are looked at by themselves, up to seven days after they were signed, or here by their number.
-Interrupted, it prints the cursor to go on with. With --json it prints a line for each order, and one with the sums at the end.
+Interrupted, it prints how to go on. With --json it prints a line for each order, and one with the sums at the end.
 
   xpay orders recheck o4ddktbswr7gdpiaohrdjhvlqe --stack xpay-prod
   xpay orders recheck --from 2026-11-20 --to 2026-11-21T18:00 --stack xpay-prod
@@ -59,41 +59,59 @@ func (c ordersRecheckCmd) Run(ctx context.Context, o output) error {
 		Client: client, From: from, To: to, Cursor: c.Cursor, Every: time.Duration(float64(time.Second) / c.Rate),
 	}
 	walk.Tell = func(s operator.Step) { o.step(walk, s) }
-	return c.report(o, walk, walk.Run(ctx), to)
+	return o.report(walk, walk.Run(ctx), to)
 }
 
 // walked is what --json prints at the end of a walk.
 type walked struct {
-	Checked int    `json:"checked"`
-	Changed int    `json:"changed"`
-	Failed  int    `json:"failed"`
-	Done    bool   `json:"done"`
-	Cursor  string `json:"cursor,omitempty"` // where to go on
+	Checked int        `json:"checked"`
+	Changed int        `json:"changed"`
+	Failed  int        `json:"failed"`
+	Done    bool       `json:"done"`
+	From    *time.Time `json:"from,omitempty"` // where to go on, if it is not done
+	Cursor  string     `json:"cursor,omitempty"`
+	Error   string     `json:"error,omitempty"`
+	Code    string     `json:"code,omitempty"`
 }
 
 // report says how a walk ended, and where to go on.
-func (c ordersRecheckCmd) report(o output, w *operator.Walk, err error, to time.Time) error {
+func (o output) report(w *operator.Walk, err error, to time.Time) error {
 	o.endProgress()
-	end := walked{Checked: w.Checked, Changed: w.Changed, Failed: w.Failed, Done: err == nil, Cursor: w.Cursor}
+	end := walked{Checked: w.Checked, Changed: w.Changed, Failed: w.Failed, Done: err == nil}
+	why := walkError(w, err)
+	if err != nil {
+		from := w.From.In(to.Location())
+		end.From, end.Cursor = &from, w.Cursor
+	}
 	if o.json {
+		if why != nil {
+			short := shortOf(why)
+			end.Error, end.Code, why = short.Error, short.Code, inJSON{why}
+		}
 		if e := o.printJSON(end); e != nil {
 			return e
 		}
-	} else {
-		fmt.Fprintf(o.out, "%d checked, %d changed, %d failed. 已核对 %d，有变化 %d，失败 %d。\n", w.Checked, w.Changed, w.Failed, w.Checked, w.Changed, w.Failed)
+	} else if _, e := fmt.Fprintf(o.out, "%d checked, %d changed, %d failed. 已核对 %[1]d，有变化 %[2]d，失败 %[3]d。\n", w.Checked, w.Changed, w.Failed); e != nil {
+		return e
 	}
-	if err != nil {
-		rest := "--from " + time.Time(c.From).Format(time.RFC3339) + " --to " + to.Format(time.RFC3339)
+	if errors.As(why, new(laterError)) && err != nil { // what was refused is refused again
+		rest := "--from " + end.From.Format(time.RFC3339) + " --to " + to.Format(time.RFC3339)
 		if w.Cursor != "" {
 			rest += " --cursor " + w.Cursor
 		}
 		fmt.Fprintf(o.err, "xpay: it stopped before the end; go on with %s 未完成，请继续。\n", rest)
-		if errors.Is(err, context.Canceled) {
-			return laterError{errors.New("interrupted. 已中断")}
-		}
-		return outcome(err)
 	}
-	if w.Failed > 0 {
+	return why
+}
+
+// walkError is why a walk was not all that was asked for.
+func walkError(w *operator.Walk, err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return laterError{errors.New("interrupted. 已中断")}
+	case err != nil:
+		return outcome(err)
+	case w.Failed > 0:
 		return laterError{fmt.Errorf("%d orders could not be checked, they are named above: recheck them later. 有订单未能核对，请稍后重试", w.Failed)}
 	}
 	return nil

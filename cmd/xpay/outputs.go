@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/backend"
@@ -59,7 +60,7 @@ func (c outputsCmd) Run(ctx context.Context, o output) error {
 		return err
 	}
 	if o.json {
-		return o.printJSON(shown{s.Name, s.Region, api, push, pushMenu, s.Outputs})
+		return inBoth(o.printJSON(shown{s.Name, s.Region, api, push, pushMenu, s.Outputs}), "无法输出")
 	}
 	token := fmt.Sprintf("as you put it; xpay outputs --stack %s --show-secrets shows it. 即写入的值", s.Name)
 	key := token
@@ -68,24 +69,31 @@ func (c outputsCmd) Run(ctx context.Context, o output) error {
 			return outcome(err)
 		}
 	}
-	fmt.Fprintf(o.out, "%s\n", pushMenu)
-	fmt.Fprintf(o.out, "  URL (服务器地址): %s\n", push)
-	fmt.Fprintf(o.out, "  Token: %s\n", token)
-	fmt.Fprintf(o.out, "  EncodingAESKey: %s\n", key)
-	fmt.Fprintln(o.out, "  消息加密方式: 安全模式")
-	fmt.Fprintln(o.out, "  数据格式: JSON")
-	fmt.Fprintf(o.out, "小程序后台 → 开发管理 → 服务器域名 → request 合法域名\n")
-	fmt.Fprintf(o.out, "  API: %s\n", api)
+	_, err = io.WriteString(o.out, outputsText(s, api, push, token, key))
+	return inBoth(err, "无法输出")
+}
+
+// outputsText is what is pasted into which field of which page.
+func outputsText(s *operator.Stack, api, push, token, key string) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n", pushMenu)
+	fmt.Fprintf(&text, "  URL (服务器地址): %s\n", push)
+	fmt.Fprintf(&text, "  Token: %s\n", token)
+	fmt.Fprintf(&text, "  EncodingAESKey: %s\n", key)
+	fmt.Fprintln(&text, "  消息加密方式: 安全模式")
+	fmt.Fprintln(&text, "  数据格式: JSON")
+	fmt.Fprintln(&text, "小程序后台 → 开发管理 → 服务器域名 → request 合法域名")
+	fmt.Fprintf(&text, "  API: %s\n", api)
 	if to := s.Outputs["DomainTarget"]; to != "" {
-		fmt.Fprintf(o.out, "CNAME: %s -> %s\n", strings.TrimPrefix(api, "https://"), to)
+		fmt.Fprintf(&text, "CNAME: %s -> %s\n", strings.TrimPrefix(api, "https://"), to)
 	}
 	if to := s.Outputs["DashboardUrl"]; to != "" {
-		fmt.Fprintf(o.out, "dashboard: %s\n", to)
+		fmt.Fprintf(&text, "dashboard: %s\n", to)
 	}
 	if arn := s.Outputs["DeadLetterQueueArn"]; arn != "" {
-		fmt.Fprintf(o.out, "dead-letter queue (死信队列): %s\n", arn)
+		fmt.Fprintf(&text, "dead-letter queue (死信队列): %s\n", arn)
 	}
-	return nil
+	return text.String()
 }
 
 // outputOf is one output of the stack.

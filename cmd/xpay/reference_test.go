@@ -47,6 +47,8 @@ last line end is cut), and each has an environment variable, for which @FILE wor
 printed.
 
 ` + "`--json`" + ` before or after any command prints JSON for programs. Answers go to stdout, everything else to stderr. Progress is shown on a terminal only.
+With ` + "`--json`" + ` an error is an answer, too: the last line of stdout is ` + "`{\"error\":\"...\",\"code\":\"...\"}`" + `; the code is ` + "`usage`" + ` (exit code 2), ` + "`later`" + ` (3), a code of
+the API (README, Errors) or ` + "`failed`" + ` (1). ` + "`call`" + ` gives WeChat's code instead, and the sums of ` + "`orders recheck`" + ` carry both names.
 `
 
 func reference(t *testing.T) string {

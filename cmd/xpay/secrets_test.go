@@ -93,7 +93,8 @@ func (d deployment) stored(t *testing.T, output, stage string) string {
 }
 
 const (
-	pushJSON     = `{"tokens":["` + testToken + `"],"aesKeys":["` + testAESKey + `"]}`
+	consoleToken = "consoleToken1" // testToken has a character that WeChat's console does not take
+	pushJSON     = `{"tokens":["` + consoleToken + `"],"aesKeys":["` + testAESKey + `"]}`
 	merchantJSON = `{"appSecret":"` + testSecret + `","appKeys":{"production":"` + testKey + `"}}`
 )
 
@@ -109,19 +110,25 @@ func TestASecretIsPutFromAFileOrStdinWhenItIsUsable(t *testing.T) {
 		which, value, says string
 		code               int
 	}{
-		"no JSON":               {"push", testToken, "not the expected JSON", 1},
+		"no JSON":               {"push", consoleToken, "not the expected JSON", 1},
 		"nothing":               {"push", "", "not the expected JSON", 1},
 		"no token":              {"push", `{"tokens":[],"aesKeys":["` + testAESKey + `"]}`, "tokens", 1},
-		"a short key":           {"push", `{"tokens":["` + testToken + `"],"aesKeys":["` + testAESKey[:42] + `"]}`, "43", 1},
-		"a key that is no key":  {"push", `{"tokens":["` + testToken + `"],"aesKeys":["` + strings.Repeat("!", 43) + `"]}`, "43", 1},
-		"a misspelt name":       {"push", `{"token":"` + testToken + `"}`, "unknown field", 1},
+		"a short key":           {"push", `{"tokens":["` + consoleToken + `"],"aesKeys":["` + testAESKey[:42] + `"]}`, "43", 1},
+		"a key that is no key":  {"push", `{"tokens":["` + consoleToken + `"],"aesKeys":["` + strings.Repeat("!", 43) + `"]}`, "43", 1},
+		"a token of two":        {"push", strings.Replace(pushJSON, consoleToken, "ab", 1), "tokens[0] must be 3 to 32 letters and digits", 1},
+		"a token with a space":  {"push", strings.Replace(pushJSON, consoleToken, "abc def", 1), "tokens[0]", 1},
+		"a token in Chinese":    {"push", strings.Replace(pushJSON, consoleToken, "我们的口令", 1), "tokens[0]", 1},
+		"a token of 33":         {"push", strings.Replace(pushJSON, consoleToken, strings.Repeat("a", 33), 1), "tokens[0]", 1},
+		"a token named TOKENS":  {"push", `{"TOKENS":["ab"],"aesKeys":["` + testAESKey + `"]}`, "tokens[0]", 1},
+		"a key with a plus":     {"push", strings.Replace(pushJSON, testAESKey, "+"+testAESKey[1:], 1), "aesKeys[0] must be 43 letters and digits", 1},
+		"a misspelt name":       {"push", `{"token":"` + consoleToken + `"}`, "unknown field", 1},
 		"two values":            {"push", pushJSON + pushJSON, "not the expected JSON", 1},
 		"a number":              {"merchant", `{"appSecret":1234567890123}`, "another type", 1},
 		"the other env's key":   {"merchant", `{"appSecret":"` + testSecret + `","appKeys":{"sandbox":"` + testSandboxKey + `"}}`, "production", 1},
 		"no webhook key":        {"delivery", `{"keys":[]}`, "keys", 1},
 		"a secret not of ours":  {"stack", `{}`, "must be one of", 2},
 		"a short sealing key":   {"seal", `{"key":"c2hvcnQ"}`, "32 bytes", 1},
-		"on the command line":   {"push=" + testToken, pushJSON, "must be one of", 2},
+		"on the command line":   {"push=" + consoleToken, pushJSON, "must be one of", 2},
 		"merchant's as push's":  {"push", merchantJSON, "unknown field", 1},
 		"a webhook key unknown": {"delivery", `{"keys":["` + testSecret + `"]}`, "", 1},
 	} {
@@ -162,7 +169,6 @@ func TestASealingKeyIsRotatedAndSeenByNobody(t *testing.T) {
 	t.Parallel()
 	d := deployed(t, "https://api.example", "")
 	const first = `{"key":"hunter2hunter2hunter2hunter2hunter2hunter2h"}`
-	d.xpay(t, "", "secrets", "rotate", "seal").want(t, 1, "no value yet")
 	d.xpay(t, first, "secrets", "put", "seal", "--file", "-").want(t, 0)
 	said := d.xpay(t, "", "secrets", "rotate", "seal").want(t, 0, "已轮换")
 	var now struct{ Key string }
@@ -188,7 +194,7 @@ func TestASealingKeyIsRotatedAndSeenByNobody(t *testing.T) {
 func TestAValueThatIsCurrentIsNotPutAgain(t *testing.T) {
 	t.Parallel()
 	d := deployed(t, "https://api.example", "")
-	second := strings.Replace(pushJSON, testToken, "another_token", 1)
+	second := strings.Replace(pushJSON, consoleToken, "anotherToken", 1)
 	for _, step := range []struct{ value, says, current, previous string }{
 		{pushJSON, "is put", pushJSON, ""},
 		{second, "is put", second, pushJSON},
@@ -233,14 +239,14 @@ func TestOnATerminalSecretsAreAskedForAndShownWhenWanted(t *testing.T) {
 		t.Fatal("MISSING: script(1) of util-linux")
 	}
 	d := deployed(t, "https://api.example", "")
-	asked := d.onTerminal(t, testToken+"\n"+testAESKey+"\n", "secrets", "put", "push")
-	if !strings.Contains(asked, "EncodingAESKey") || strings.Contains(asked, testToken) || strings.Contains(asked, testAESKey) {
+	asked := d.onTerminal(t, consoleToken+"\n"+testAESKey+"\n", "secrets", "put", "push")
+	if !strings.Contains(asked, "EncodingAESKey") || strings.Contains(asked, consoleToken) || strings.Contains(asked, testAESKey) {
 		t.Errorf("it shows what is typed, or does not ask:\n%s", asked)
 	}
 	if got := d.stored(t, "PushSecretArn", "AWSCURRENT"); got != pushJSON {
 		t.Fatalf("stored is %s, it said\n%s", got, asked)
 	}
-	if shown := d.onTerminal(t, "", "outputs", "--show-secrets"); !strings.Contains(shown, testToken) || !strings.Contains(shown, testAESKey) {
+	if shown := d.onTerminal(t, "", "outputs", "--show-secrets"); !strings.Contains(shown, consoleToken) || !strings.Contains(shown, testAESKey) {
 		t.Errorf("asked for on a terminal, it does not show them:\n%s", shown)
 	}
 	shown := d.onTerminal(t, "", "secrets", "rotate", "push")
@@ -248,7 +254,7 @@ func TestOnATerminalSecretsAreAskedForAndShownWhenWanted(t *testing.T) {
 	if err := json.Unmarshal([]byte(d.stored(t, "PushSecretArn", "AWSCURRENT")), &now); err != nil {
 		t.Fatal(err)
 	}
-	if len(now.Tokens) != 2 || len(now.AESKeys) != 2 || now.Tokens[1] != testToken || now.AESKeys[1] != testAESKey ||
+	if len(now.Tokens) != 2 || len(now.AESKeys) != 2 || now.Tokens[1] != consoleToken || now.AESKeys[1] != testAESKey ||
 		!strings.Contains(shown, now.Tokens[0]) || !strings.Contains(shown, now.AESKeys[0]) || strings.Contains(shown, testAESKey) {
 		t.Errorf("it put %d tokens and showed\n%s", len(now.Tokens), shown)
 	}
@@ -296,7 +302,8 @@ func TestTheDoctorExaminesADeployedStack(t *testing.T) {
 	receiver := backendFor(t, configured(t, nil))
 	d := deployed(t, strings.TrimSuffix(receiver.push, "/wechat/push"), weChat)
 	d.xpay(t, "", "doctor").want(t, 1, "no value yet", "FIX         secret-push", "FIX         secret-merchant", "secrets put merchant --stack "+d.name)
-	d.xpay(t, pushJSON, "secrets", "put", "push", "--file", "-").want(t, 0)
+	known := strings.Replace(pushJSON, consoleToken, testToken, 1) // to the receiver
+	d.put(t, "PushSecretArn", known)
 	d.xpay(t, merchantJSON, "secrets", "put", "merchant", "--file", "-").want(t, 0)
 	d.xpay(t, "", "doctor").want(t, 1, "FIX         secret-seal", "FIX         secret-delivery", "ok          secret-push").silent(t)
 	d.xpay(t, `{"key":"hunter2hunter2hunter2hunter2hunter2hunter2h"}`, "secrets", "put", "seal", "--file", "-").want(t, 0)
@@ -310,10 +317,9 @@ func TestTheDoctorExaminesADeployedStack(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.xpay(t, "", "doctor").want(t, 1, "FIX         plain-pushes", "3 pushes came in plain mode", "安全模式").silent(t)
-	d.xpay(t, `{"tokens":["`+testToken+`"]}`, "secrets", "put", "push", "--file", "-").want(t, 0)
+	d.xpay(t, `{"tokens":["`+testToken+`"]}`, "secrets", "put", "push", "--file", "-").want(t, 0, "dropped: aesKeys") // stored already, so it may stay
 	d.xpay(t, "", "doctor").want(t, 1, "FIX         secret-push", "EncodingAESKey").silent(t)
-	other := strings.Replace(pushJSON, testToken, "another_token", 1)
-	d.xpay(t, other, "secrets", "put", "push", "--file", "-").want(t, 0)
+	d.xpay(t, strings.Replace(pushJSON, consoleToken, "anotherToken", 1), "secrets", "put", "push", "--file", "-").want(t, 0)
 	d.xpay(t, "", "doctor").want(t, 1, "FIX         push-url").silent(t)
 	d.xpay(t, "", "doctor", "--push-url", "https://other.example/").want(t, 2, "--push-url")
 }

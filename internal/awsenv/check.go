@@ -1,10 +1,7 @@
 package awsenv
 
 import (
-	"errors"
-
 	"github.com/xpay-serverless/xpay-serverless/internal/backend"
-	"github.com/xpay-serverless/xpay-serverless/pkg/miniprogram"
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
@@ -15,14 +12,5 @@ func ReadSecret(cfg *backend.Config, group backend.Groups, env xpay.Env, value s
 	if err := (&secrets{env: env}).usable(group, v); err != nil {
 		return err
 	}
-	if err := v.into(cfg, group); err != nil {
-		return err
-	}
-	if group != backend.GroupPush {
-		return nil
-	}
-	if _, err := miniprogram.NewPush(miniprogram.PushConfig{AppID: "any", Tokens: cfg.Push.Tokens, AESKeys: cfg.Push.AESKeys}); err != nil {
-		return errors.New("aesKeys must be EncodingAESKeys of 43 letters and digits, as WeChat's console has them")
-	}
-	return nil
+	return v.into(cfg, group)
 }

@@ -109,6 +109,29 @@ func TestTheTokenBeforeTheCurrentOneVerifiesForADay(t *testing.T) {
 	}
 }
 
+// TestALeakedTokenIsForgotten: `xpay secrets rotate push --leaked` writes the new pair twice, so that no version has the old one.
+func TestALeakedTokenIsForgotten(t *testing.T) {
+	w := newWorld(t)
+	warm := w.open("callback")
+	leaked := strings.NewReplacer(token1, token2, aesKey1, aesKey2).Replace(pushSecret)
+	w.rotate("XPAY_PUSH_SECRET", leaked)
+	w.rotate("XPAY_PUSH_SECRET", leaked)
+	now := time.Now()
+	warm.at(now.Add(20 * time.Minute))
+	for name, e := range map[string]*Env{"one that runs": warm, "a new one": w.open("callback")} {
+		if got := push(t, e, token2, aesKey2); got != 200 {
+			t.Errorf("%s answers the new pair %d", name, got)
+		}
+		for pair, got := range map[string]int{
+			"token": echo(t, e, token1), "pair": push(t, e, token1, aesKey1), "token with the new key": push(t, e, token1, aesKey2), "key": push(t, e, token2, aesKey1),
+		} {
+			if got != 401 {
+				t.Errorf("%s answers the leaked %s %d", name, pair, got)
+			}
+		}
+	}
+}
+
 func TestThePreviousAESKeyStillOpens(t *testing.T) {
 	w := newWorld(t)
 	w.rotate("XPAY_PUSH_SECRET", strings.ReplaceAll(pushSecret, aesKey1, aesKey2))
@@ -185,7 +208,8 @@ func TestOldSecretsServeOnWhileSecretsManagerFails(t *testing.T) {
 }
 
 func TestNewSecretsThatCannotBeReadDoNotStopAFunctionThatRuns(t *testing.T) {
-	for _, slip := range []string{"hunter2", `{}`, `{"tokens":[""]}`, `{"token":["hunter2"]}`} {
+	for _, slip := range []string{"hunter2", `{}`, `{"tokens":[""]}`, `{"token":["hunter2"]}`,
+		`{"tokens":["` + token2 + `"],"aesKeys":["hunter2` + strings.Repeat("*", 36) + `"]}`} {
 		w := newWorld(t)
 		e := w.open("callback")
 		var log strings.Builder

@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/session"
+	"github.com/xpay-serverless/xpay-serverless/pkg/miniprogram"
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
@@ -134,7 +135,8 @@ func (s PushSecrets) check(need needs) {
 		need(t != "", "push.tokens[%d] is empty", i)
 	}
 	for i, k := range s.AESKeys {
-		need(len(k) == 43, "push.aesKeys[%d] must be the EncodingAESKey of 43 characters", i)
+		_, err := miniprogram.NewPush(miniprogram.PushConfig{AppID: "any", Tokens: []string{"any"}, AESKeys: []string{k}})
+		need(err == nil, "push.aesKeys[%d] must be the EncodingAESKey of 43 letters and digits, as WeChat's console has it", i)
 	}
 }
 

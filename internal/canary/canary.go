@@ -2,8 +2,8 @@
 // (BeforeAllowTraffic); the hook invokes the new version directly, as API Gateway would, with the two requests that WeChat
 // makes: the check of the URL, and a push that is signed and sealed with the newest Token and EncodingAESKey.
 //
-// The push is a debug_demo, the one that WeChat's own console sends for a try: it is about no order, so nothing is written
-// and nothing is counted. With a forward URL it goes on to that receiver, as WeChat's own would.
+// The push is a debug_demo, the one that WeChat's own console sends for a try: it is about no order, so nothing is written.
+// Nothing is counted either, but for PlainPushes in production without an EncodingAESKey. With a forward URL it goes on to that receiver, as WeChat's own would.
 //
 // Guarantee: CodeDeploy is told Succeeded or Failed, whatever happens. Failed, and the old version goes on serving.
 package canary

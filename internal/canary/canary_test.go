@@ -15,7 +15,9 @@ import (
 	"github.com/xpay-serverless/xpay-serverless/internal/bridge"
 	"github.com/xpay-serverless/xpay-serverless/internal/canary"
 	"github.com/xpay-serverless/xpay-serverless/internal/httpapi"
+	"github.com/xpay-serverless/xpay-serverless/internal/order"
 	"github.com/xpay-serverless/xpay-serverless/pkg/miniprogram"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
 const (
@@ -76,6 +78,29 @@ func TestAVersionThatVerifiesAndAcknowledgesIsHealthy(t *testing.T) {
 	h, _, reports := hook(callback(t, token, key, ""))
 	if !told(t, h, reports) {
 		t.Error("a healthy version was refused")
+	}
+}
+
+// TestInPlainModeTheVersionIsTriedToo: without an EncodingAESKey the push is only signed. It is written nowhere; in production it
+// is one of the plain pushes that an alarm counts, once for each deployment.
+func TestInPlainModeTheVersionIsTriedToo(t *testing.T) {
+	t.Parallel()
+	for env, counted := range map[xpay.Env]int{xpay.Production: 1, xpay.Sandbox: 0} {
+		push, err := miniprogram.NewPush(miniprogram.PushConfig{AppID: appID, Tokens: []string{token}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log strings.Builder
+		callbacks := slog.New(slog.NewJSONHandler(&log, nil))
+		api := &httpapi.API{Push: push, Now: time.Now, Log: callbacks, Orders: &order.Service{Env: env}} // no store: what would write panics
+		h, _, reports := hook(bridge.HTTP(api.Handler(httpapi.RoutesOf("callback")...), callbacks))
+		h.Keys = func(context.Context) (canary.Keys, error) { return canary.Keys{Token: token}, nil }
+		if !told(t, h, reports) {
+			t.Errorf("env %d: a healthy version was refused: %s", env, &log)
+		}
+		if got := strings.Count(log.String(), `"a push came in plain mode"`); got != counted {
+			t.Errorf("env %d: counted %d times as plain: %s", env, got, &log)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package deliver
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,8 +60,9 @@ type message struct {
 }
 
 // Deliver posts one event and reports whether the receiver accepted it: with any status of 200 to 299, within 10 seconds.
-// Redirects are not followed and the answer's body is not read for anything. The error names the status or the network's
-// reason, never the URL or the body. After an error the receiver may have the event all the same.
+// Redirects are not followed, and neither the answer's headers nor its body are read for anything. The error names the status or
+// the network's reason, never the URL nor anything that the receiver wrote. After an error the receiver may have the event all
+// the same.
 func (w *Webhook) Deliver(ctx context.Context, d order.Delivery) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -68,8 +70,7 @@ func (w *Webhook) Deliver(ctx context.Context, d order.Delivery) error {
 	if err != nil {
 		return err
 	}
-	client := http.Client{Transport: w.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(req)
+	resp, err := w.transport().RoundTrip(req)
 	if err != nil {
 		return fmt.Errorf("the delivery target does not answer: %w", reason(err))
 	}
@@ -110,11 +111,24 @@ func (w *Webhook) request(ctx context.Context, d order.Delivery) (*http.Request,
 	return req, nil
 }
 
-// reason is what the network says, without the URL: a token may be part of that.
-func reason(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
+// transport makes one exchange. An http.Client would read the answer's Location even where it follows none.
+func (w *Webhook) transport() http.RoundTripper {
+	if w.Transport == nil {
+		return http.DefaultTransport
 	}
-	return err
+	return w.Transport
+}
+
+// reason is what the network says. Where an answer is not HTTP, its error quotes it: a token may be part of that.
+func reason(err error) error {
+	var network net.Error
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &network), errors.As(err, &certificate):
+		return err
+	case errors.Is(err, context.Canceled), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, http.ErrSchemeMismatch):
+		return err
+	default:
+		return errors.New("the connection broke, or the answer is not HTTP")
+	}
 }

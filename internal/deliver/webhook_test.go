@@ -76,7 +76,7 @@ func TestAnEventSaysWhatHappenedToTheOrder(t *testing.T) {
 	t.Parallel()
 	r, body := post(t, paid(), specKey)
 	const want = `{"type":"order.paid","timestamp":"2026-03-01T02:00:00.5Z","data":{"eventId":"o4ddktbswr7gdpiaohrdjhvlqe.1","orderId":"o4ddktbswr7gdpiaohrdjhvlqe","seq":1,` +
-		`"productId":"gem_60","quantity":2,"amount":1200,"fee":1200,"state":"delivering","attach":"room=7&<vip>","openId":"oUser","env":1,` +
+		`"productId":"gem_60","quantity":2,"amount":1200,"fee":1200,"state":"delivering","owned":true,"attach":"room=7&<vip>","openId":"oUser","env":1,` +
 		`"paid":1200,"refunded":600,"at":"2026-03-01T02:00:00.5Z"}}`
 	if diff := cmp.Diff(want, string(body)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -84,7 +84,7 @@ func TestAnEventSaysWhatHappenedToTheOrder(t *testing.T) {
 	headers := map[string]string{
 		"Content-Type": "application/json", "webhook-id": "o4ddktbswr7gdpiaohrdjhvlqe.1", "webhook-timestamp": "1772330405",
 		// openssl dgst -sha256 -mac HMAC over "o4ddktbswr7gdpiaohrdjhvlqe.1.1772330405." and the body above
-		"webhook-signature": "v1,s8QvvHxiC37GgIbnvjSXkXh+g1145cDg06Fnwv6oPWY=",
+		"webhook-signature": "v1,l+MSO6b8glrgSaxD6OkTZh20Sag22FjzTYz+jX4uTH0=",
 	}
 	for name, want := range headers {
 		if got := r.Header.Get(name); got != want {
@@ -96,10 +96,44 @@ func TestAnEventSaysWhatHappenedToTheOrder(t *testing.T) {
 	}
 }
 
+func TestMoneyBeyondWhatPaysIsNeitherPaidNorRefunded(t *testing.T) {
+	t.Parallel()
+	twice := func(refunds ...order.Refund) order.Order {
+		return order.Order{State: order.Delivered, Refunds: refunds, Attempts: []order.Attempt{
+			{N: 1, Payments: []order.Payment{{Fee: 1200}, {Fee: 1100, Surplus: true}}}, {N: 2, Payments: []order.Payment{{Fee: 1000, Surplus: true}}},
+		}}
+	}
+	back := func(attempt int, fee order.Fen) order.Refund {
+		return order.Refund{Attempt: attempt, State: order.RefundDone, Fee: fee}
+	}
+	for name, c := range map[string]struct {
+		order    order.Order
+		refunded order.Fen
+		owned    bool
+	}{
+		"paid three times":                     {twice(), 0, true},
+		"the third went back":                  {twice(back(2, 1000)), 0, true},
+		"the second went back":                 {twice(back(2, 1000), back(1, 1100)), 0, true},
+		"a part of the first went back":        {twice(back(1, 1100), back(1, 1000)), 1000, true},
+		"all of the first went back":           {twice(back(1, 2300)), 1200, false},
+		"left_fee shows it, nothing proves it": {leftOf1200(0), 0, true},
+	} {
+		d := deliver.DataOf(order.Delivery{Order: c.order})
+		if d.Paid != 1200 || d.Refunded != c.refunded || d.Owned != c.owned {
+			t.Errorf("%s: %d of %d fen, owned %t", name, d.Refunded, d.Paid, d.Owned)
+		}
+	}
+}
+
+// leftOf1200 is an order of which WeChat shows less left than anybody can explain.
+func leftOf1200(left order.Fen) order.Order {
+	return order.Order{State: order.Delivered, Attempts: []order.Attempt{{N: 1, Payments: []order.Payment{{Fee: 1200}}, LeftFee: &left}}}
+}
+
 func TestEveryKeySignsNewestFirst(t *testing.T) {
 	t.Parallel()
 	r, _ := post(t, paid(), otherKey, specKey)
-	if got, want := r.Header.Get("webhook-signature"), "v1,38Kk5r/h1wX9CRKb/HJOgCXpzVMVlRzFS46lHx3rP3k= v1,s8QvvHxiC37GgIbnvjSXkXh+g1145cDg06Fnwv6oPWY="; got != want {
+	if got, want := r.Header.Get("webhook-signature"), "v1,7zipSua6gLF9KbqGQVBWK3gxRULNDd6tM6vEz1L1Yx0= v1,l+MSO6b8glrgSaxD6OkTZh20Sag22FjzTYz+jX4uTH0="; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -147,6 +181,35 @@ func TestOnlyA2xxAcceptsAnEvent(t *testing.T) {
 		if err != nil && (!strings.Contains(err.Error(), fmt.Sprint(status)) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "token-in")) {
 			t.Errorf("status %d: the error is %v", status, err)
 		}
+	}
+}
+
+// What the receiver writes may hold the token of its URL: none of it comes into an error, nor the URL.
+func TestNothingThatTheReceiverWritesIsInAnError(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{
+		"HTTP/1.1 302 Found\r\nLocation: https://%zz/?token=hunter2\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 302 Found\r\nLocation: ://hunter2\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 hunter2\r\n\r\n",
+		"HTTP/1.1 500 hunter2\r\nContent-Length: 7\r\n\r\nhunter2",
+		"HTTP/1.1 200 OK\r\nhunter2\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: hunter2\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: hunter2\r\n\r\n",
+		"hunter2\r\n\r\n", "",
+	} {
+		receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+				io.WriteString(conn, answer)
+				conn.Close()
+			}
+		}))
+		for _, scheme := range []string{"http", "https"} {
+			w := deliver.Webhook{URL: scheme + strings.TrimPrefix(receiver.URL, "http") + "/?token=hunter2", Keys: keys(t, specKey), Now: time.Now}
+			if err := w.Deliver(t.Context(), paid()); err == nil || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s, answered %q: %v", scheme, answer, err)
+			}
+		}
+		receiver.Close()
 	}
 }
 

@@ -28,6 +28,7 @@ type hookData struct {
 	EventID, OrderID, ProductID, State, Attach, OpenID string
 	Seq, Quantity, Env                                 int
 	Amount, Fee, Paid, Refunded                        int64
+	Owned                                              bool
 	At                                                 time.Time
 }
 
@@ -112,14 +113,13 @@ func (b *merchantServer) take(id string, body []byte, takes bool) {
 	}
 	b.done[id] = true
 	switch m.Type {
-	case "order.paid":
-		b.goods[d.OrderID] += d.Quantity
-	case "order.refunded":
-		if d.Refunded == d.Paid {
-			b.goods[d.OrderID] = 0
-		}
+	case "order.paid", "order.refunded":
+		b.goods[d.OrderID] = map[bool]int{true: d.Quantity}[d.Owned]
 	default:
 		b.t.Errorf("an event of the type %q", m.Type)
+	}
+	if d.Owned == (d.Refunded == d.Paid) {
+		b.t.Errorf("owned is %t, %d of %d fen went back", d.Owned, d.Refunded, d.Paid)
 	}
 }
 
@@ -267,6 +267,33 @@ func TestARefundDuringTheDeliveryIsToldAfterIt(t *testing.T) {
 	}
 }
 
+func TestASecondPaymentThatWentBackTakesNothingFromTheUser(t *testing.T) {
+	t.Parallel()
+	b := &merchantServer{t: t}
+	w := begin(t, withWebhook(b))
+	p := w.phone(alice)
+	o, pay := p.create("key-of-alice", "gem_60", 2)
+	p.cancel(pay)
+	p.pay(*p.attempt(o.ID, "{}").Payment)
+	w.settle()
+	if err := w.stack.Sim.Pay(o.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	w.refund(o.ID, "refund-key-1", 1200, `,"attempt":1`)
+	w.refunds(o.ID, 1200)
+	w.pass(time.Minute)
+	if w.is(o.ID, "delivered", true).ledger(t, 1200, 1200, 0, 1200, 0); b.goods[o.ID] != 2 {
+		t.Errorf("the user has %d", b.goods[o.ID])
+	}
+	w.refund(o.ID, "refund-key-2", 1200, `,"attempt":2`)
+	w.refunds(o.ID, 2400)
+	w.pass(time.Minute)
+	if b.heard("1 order.paid 1200", "2 order.refunded 1200", "3 order.refunded 1200"); b.goods[o.ID] != 0 {
+		t.Errorf("after both went back the user has %d", b.goods[o.ID])
+	}
+}
+
 // refunds waits until so much went back.
 func (w *world) refunds(id string, fen int64) {
 	w.t.Helper()
@@ -326,8 +353,12 @@ func TestAMerchantConfirmsWhatItsServerNeverAccepted(t *testing.T) {
 	if got := slices.Compact(slices.Clone(b.tries[tries:])); !slices.Equal(got, []string{"2 order.refunded 200"}) {
 		t.Errorf("after that the merchant heard %q", got)
 	}
-	for _, body := range []string{"", `{}`, `{"seq":2}`} {
+	second := reply.Order.Delivery.Events[1].EventID
+	for _, body := range []string{`{"eventId":"` + second + `"}`, "", `{}`, `{"seq":2}`} {
 		w.confirm(id, body).into(t, 200, &reply)
+		if reply.Order.Delivery.Events[1].SentAt == nil {
+			t.Errorf("after %q the second event waits", body)
+		}
 	}
 	tries = len(b.tries)
 	if w.pass(24 * time.Hour); len(b.tries) != tries || len(w.held()) != 0 {
@@ -366,6 +397,8 @@ func TestAConfirmationThatCannotBeIsRefused(t *testing.T) {
 		{strings.Repeat("a", 26), ``, 404, "not_found"},
 		{"nonsense", ``, 404, "not_found"},
 		{paid, `{"seq":2}`, 400, "invalid"},
+		{paid, `{"eventId":"` + paid + `.1"}`, 400, "invalid"}, // the id of another time
+		{paid, `{"eventId":"` + w.merchant(paid).Delivery.Events[0].EventID + `","seq":1}`, 400, "invalid"},
 		{paid, `{"seq":0}`, 400, "invalid"},
 		{paid, `{"seq":-1}`, 400, "invalid"},
 		{paid, `{"seq":"1"}`, 400, "invalid"},

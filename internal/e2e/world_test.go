@@ -263,10 +263,11 @@ type (
 		Delivery struct {
 			Target string
 			Events []struct {
-				Seq    int
-				Type   string
-				Fee    int64
-				SentAt *time.Time
+				EventID string
+				Seq     int
+				Type    string
+				Fee     int64
+				SentAt  *time.Time
 			}
 		}
 		History []struct {

@@ -21,6 +21,9 @@ type merchantView struct {
 	Delivery  deliveryView      `json:"delivery"`
 	History   []order.Entry     `json:"history"`
 	DueAt     *time.Time        `json:"dueAt"`
+	Tries     int               `json:"tries"` // calls in a row that WeChat or the delivery target did not answer
+
+	RefundAttempt int `json:"refundAttempt"` // whose money goes back where a refund names none; 0: no payment is known
 }
 
 type attemptView struct {
@@ -41,17 +44,18 @@ type deliveryView struct {
 }
 
 type eventView struct {
-	Seq    int        `json:"seq"`
-	Type   string     `json:"type"` // order.paid, order.refunded
-	Fee    order.Fen  `json:"fee"`
-	At     time.Time  `json:"at"`
-	SentAt *time.Time `json:"sentAt"` // accepted by the target, or confirmed
+	EventID string     `json:"eventId"`
+	Seq     int        `json:"seq"`
+	Type    string     `json:"type"` // order.paid, order.refunded
+	Fee     order.Fen  `json:"fee"`
+	At      time.Time  `json:"at"`
+	SentAt  *time.Time `json:"sentAt"` // accepted by the target, or confirmed
 }
 
 func viewDelivery(o order.Order) deliveryView {
 	v := deliveryView{Target: o.Target, Events: []eventView{}}
 	for _, e := range o.Outbox {
-		v.Events = append(v.Events, eventView{e.Seq, e.Type, e.Fee, e.At, some(e.SentAt)})
+		v.Events = append(v.Events, eventView{e.ID(o.ID), e.Seq, e.Type, e.Fee, e.At, some(e.SentAt)})
 	}
 	return v
 }
@@ -85,6 +89,7 @@ func viewMerchant(o order.Order) merchantView {
 	v := merchantView{
 		orderView: viewOrder(o), OpenID: o.OpenID, Env: o.Env, Ledger: o.Ledger(), DueAt: some(o.DueAt()),
 		Attempts: []attemptView{}, Refunds: []refundView{}, Attention: []order.Attention{}, Delivery: viewDelivery(o), History: o.History,
+		Tries: o.Tries, RefundAttempt: o.RefundAttempt(),
 	}
 	for _, a := range o.Attempts {
 		v.Attempts = append(v.Attempts, attemptView{
@@ -188,10 +193,11 @@ func (a *API) merchantAccept(c call) (reply, error) {
 	return ok(merchantReply{viewMerchant(o)})
 }
 
-// merchantDelivery: POST /merchant/orders/{id}/delivery {"seq"?} confirms that the events up to seq, or all, arrived.
+// merchantDelivery: POST /merchant/orders/{id}/delivery {"eventId"?,"seq"?} confirms that the events up to this one, or all, arrived.
 func (a *API) merchantDelivery(c call) (reply, error) {
 	var in struct {
-		Seq *int `json:"seq"`
+		EventID string `json:"eventId"`
+		Seq     *int   `json:"seq"`
 	}
 	if err := c.decode(&in, true); err != nil {
 		return reply{}, err
@@ -202,7 +208,7 @@ func (a *API) merchantDelivery(c call) (reply, error) {
 			return reply{}, problem.New(problem.Invalid, "seq must be the number of an event, from 1; without it all are meant")
 		}
 	}
-	o, err := a.Orders.ConfirmDelivery(c.Context(), c.PathValue("id"), seq)
+	o, err := a.Orders.ConfirmDelivery(c.Context(), c.PathValue("id"), in.EventID, seq)
 	if err != nil {
 		return reply{}, err
 	}

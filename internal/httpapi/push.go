@@ -50,16 +50,16 @@ func (a *API) push(c call) (reply, error) {
 		return reply{}, refusedPush(c.Context(), err)
 	}
 	if !m.Encrypted && a.Orders.Env == xpay.Production {
-		a.Log.WarnContext(ctx, "a push came in plain mode", "event", m.Event) // an alarm waits for these words
+		a.Log.WarnContext(ctx, "a push came in plain mode", "event", short(m.Event)) // an alarm waits for these words
 	}
 	if !strings.HasPrefix(m.Event, "xpay_") {
 		return a.notOurs(ctx, c, body)
 	}
-	observe.Set(ctx, "push", m.Event)
+	observe.Set(ctx, "push", short(m.Event))
 	event, err := xpay.ParseEvent(m.Body)
 	if err != nil {
 		event = xpay.Event{Name: m.Event}
-		a.Log.ErrorContext(ctx, "a push of WeChat cannot be read", "event", m.Event, "error", err)
+		a.Log.ErrorContext(ctx, "a push of WeChat cannot be read", "event", short(m.Event), "error", err)
 	}
 	p := order.Push{Event: event, Encrypted: m.Encrypted, AppID: m.AppID, Raw: m.Body}
 	answer, apple, err := a.record(ctx, p, err != nil)
@@ -67,6 +67,14 @@ func (a *API) push(c call) (reply, error) {
 		return a.notOurs(ctx, c, body)
 	}
 	return a.answer(ctx, m, answer, apple, err)
+}
+
+// short is a name from a stranger's body for the log: WeChat's have at most 40 characters.
+func short(name string) string {
+	if len(name) > 64 {
+		return name[:64] + "..."
+	}
+	return name
 }
 
 // record gives a push to the core. One that cannot be read is kept, and pushed again.

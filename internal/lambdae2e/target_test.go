@@ -144,6 +144,49 @@ func TestAWebhookThatFailsAndIsLateAcceptsInTheEnd(t *testing.T) {
 	}
 }
 
+// TestAReceiverThatAnswersTwice confirms the event while we wait for its answer, answers when we have gone, and confirms again.
+func TestAReceiverThatAnswersTwice(t *testing.T) {
+	t.Parallel()
+	c, shop := deploy(t, options{}), &shopServer{status: 200, late: 11 * time.Second}
+	name := strings.TrimSuffix(c.vars["XPAY_ORDERS_TABLE"], "-orders")
+	c.aim(map[string]string{"XPAY_TARGET": "webhook", "XPAY_WEBHOOK_URL": c.serve(shop), "XPAY_WEBHOOK_SECRET": c.secret(name+"-hook", hookSecret)})
+	id := c.login("oAlice").order("purchase-1")
+	c.sim.DeliverDue(t.Context())
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for ids, _ := shop.told(); len(ids) == 0; ids, _ = shop.told() {
+			if c.tick() != nil {
+				return
+			}
+			c.work() // waits for the answer
+		}
+	}()
+	c.until("the event is sent", 90*time.Second, func() bool { ids, _ := shop.told(); return len(ids) == 1 })
+	confirm := func() {
+		t.Helper()
+		var reply merchantReply
+		if c.operator("POST", "/merchant/orders/"+id+"/delivery").into(t, 200, &reply); reply.Order.State != "delivered" {
+			t.Errorf("confirmed, and %s", reply.Order.State)
+		}
+	}
+	confirm()
+	<-sent // the late answer found nobody
+	confirm()
+	c.until("WeChat is told", 90*time.Second, func() bool {
+		c.push()
+		c.ok(c.tick())
+		c.work()
+		v, _ := c.sim.Order(id)
+		return !v.DeliveredAt.IsZero()
+	})
+	c.explained(id, 0)
+	ids, heard := shop.told()
+	if v, _ := c.sim.Order(id); len(ids) != 1 || !slices.Equal(heard, []string{"order.paid"}) || v.Calls.NotifyProvideGoods > 1 || c.depth(c.dlq) != 0 {
+		t.Errorf("sent as %q, WeChat told %d times, %d dead letters", ids, v.Calls.NotifyProvideGoods, c.depth(c.dlq))
+	}
+}
+
 func TestAnEventBusThatRefusesAndTakes(t *testing.T) {
 	t.Parallel()
 	c := deploy(t, options{})

@@ -96,6 +96,7 @@ func TestAWalkEndsWhenItsContextDoes(t *testing.T) {
 	defer server.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	w := &Walk{Client: &Client{BaseURL: server.URL, HTTP: server.Client()}, Every: time.Millisecond}
+	w.From, w.To = time.Unix(0, 0), time.Unix(3600, 0)
 	w.Tell = func(Step) {
 		if w.Checked == 3 {
 			stop()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -24,15 +25,14 @@ type Order struct {
 	DeliveredAt *time.Time
 	ConsumedAt  *time.Time
 	DueAt       *time.Time
-	Ledger      struct{ Paid, Surplus, Held, Refunded, Reserved int64 }
-	Attempts    []Attempt
-	Refunds     []Refund
-	Attention   []struct {
-		Code, Reason string
-		Attempt      int
-		At           time.Time
-	}
-	History []struct {
+	Tries       int
+	// RefundAttempt is whose money goes back where a refund names none; 0: no payment is known.
+	RefundAttempt int
+	Ledger        struct{ Paid, Surplus, Held, Refunded, Reserved int64 }
+	Attempts      []Attempt
+	Refunds       []Refund
+	Attention     []Attention
+	History       []struct {
 		At                      time.Time
 		Event, From, To, Source string
 		Attempt, Repeats        int
@@ -43,17 +43,49 @@ type Order struct {
 	Raw json.RawMessage `json:"-"`
 }
 
+// Attention is a question about an order.
+type Attention struct {
+	Code, Reason string
+	Attempt      int
+	At           time.Time
+}
+
 // Attempt is one number that the phone was given.
 type Attempt struct {
 	Attempt    int
 	OutTradeNo string
+	LookedAt   *time.Time
 	Seen       string
 	Refundable int64
-	Payments   []struct {
-		TransactionID, Channel string
-		Fee                    int64
-		At                     time.Time
+	Payments   []Payment
+}
+
+// Payment is money that arrived.
+type Payment struct {
+	TransactionID, Channel string
+	Fee                    int64
+	At                     time.Time
+	Surplus                bool   // the order was paid already
+	Mismatch               string // why it is not believed
+	Accepted               bool   // a person accepted it all the same
+}
+
+// Pays reports whether the payment pays for the order.
+func (p Payment) Pays() bool { return !p.Surplus && (p.Mismatch == "" || p.Accepted) }
+
+// AttemptOf is the attempt whose number that is, 0 for none.
+func (o Order) AttemptOf(number string) int {
+	for _, a := range o.Attempts {
+		if a.OutTradeNo == number {
+			return a.Attempt
+		}
 	}
+	return 0
+}
+
+// Asks reports whether a question of that code is open.
+func (o Order) Asks(code string) bool {
+	return slices.ContainsFunc(o.Attention, func(q Attention) bool { return q.Code == code })
 }
 
 // Refund is one refund of an order.
@@ -159,10 +191,23 @@ func (c *Client) Refund(ctx context.Context, id, key string, fen int64, reason s
 		Reason  string `json:"reason"`
 		Attempt int    `json:"attempt,omitempty"`
 	}{fen, reason, attempt}
+	return decodeRefund(c.call(ctx, "POST", orderPath(id, "/refunds"), nil, body, key))
+}
+
+// Settle ends a refund of which WeChat cannot tell, as a person has seen it in WeChat's console.
+func (c *Client) Settle(ctx context.Context, id, refund string, happened bool) (Refund, Order, error) {
+	body := struct {
+		Happened bool `json:"happened"`
+	}{happened}
+	return decodeRefund(c.call(ctx, "POST", orderPath(id, "/refunds/"+url.PathEscape(refund)), nil, body, ""))
+}
+
+// decodeRefund reads an answer that must hold a refund.
+func decodeRefund(raw json.RawMessage, err error) (Refund, Order, error) {
 	r, err := decode[struct {
 		Refund Refund
 		Order  Order
-	}](c.call(ctx, "POST", orderPath(id, "/refunds"), nil, body, key))
+	}](raw, err)
 	if err == nil && r.Refund.ID == "" {
 		err = errForm
 	}

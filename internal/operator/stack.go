@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,8 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 )
 
 // Stack is a deployed stack, reached with the operator's AWS credentials.
@@ -38,10 +40,16 @@ var ErrNoStack = errors.New("there is no such stack in this account and region")
 // ErrNoCredentials: neither environment nor configuration has any that work.
 var ErrNoCredentials = errors.New("there are no usable AWS credentials: `aws sts get-caller-identity` must answer; --profile names others")
 
+// ErrNoRegion: AWS has no region of this name, and asking again finds none either.
+var ErrNoRegion = errors.New("there is no such AWS region: is the region right? It is written as us-east-1 or cn-north-1")
+
+// regionName is the form of every region's name. The SDK takes any other for a part of a host name.
+var regionName = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]{1,2}$`)
+
 // Open reads what the stack says of itself. Credentials and region come from where the AWS CLI has them; region and
 // profile, unless empty, stand before.
 func Open(ctx context.Context, name, region, profile string) (*Stack, error) {
-	var opts []func(*config.LoadOptions) error
+	opts := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})} // errors say it; warnings would stand beside --json
 	if region != "" {
 		opts = append(opts, config.WithRegion(region))
 	}
@@ -55,6 +63,9 @@ func Open(ctx context.Context, name, region, profile string) (*Stack, error) {
 	if cfg.Region == "" {
 		return nil, errors.New("no AWS region is set: give --region, or set AWS_REGION")
 	}
+	if !regionName.MatchString(cfg.Region) {
+		return nil, fmt.Errorf("%q: %w", cfg.Region, ErrNoRegion)
+	}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return nil, fmt.Errorf("%w (%w)", ErrNoCredentials, err)
 	}
@@ -65,9 +76,12 @@ func Open(ctx context.Context, name, region, profile string) (*Stack, error) {
 func (s *Stack) describe(ctx context.Context) error {
 	found, err := cloudformation.NewFromConfig(s.cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &s.Name})
 	var no smithy.APIError
+	var lookup *net.DNSError
 	switch {
 	case errors.As(err, &no) && no.ErrorCode() == "ValidationError", err == nil && len(found.Stacks) == 0:
 		return fmt.Errorf("%s in %s: %w", s.Name, s.Region, ErrNoStack)
+	case errors.As(err, &lookup) && lookup.IsNotFound:
+		return fmt.Errorf("%s, whose host is %s: %w", s.Region, lookup.Name, ErrNoRegion)
 	case err != nil:
 		return answered(fmt.Errorf("the stack %s cannot be read: %w", s.Name, err))
 	}
@@ -114,105 +128,4 @@ func (s *Stack) sign(ctx context.Context, r *http.Request, body []byte) error {
 	}
 	sum := sha256.Sum256(body)
 	return v4.NewSigner().SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), "execute-api", s.Region, time.Now())
-}
-
-// ErrNoValue: the secret is there, and nothing was put in yet.
-var ErrNoValue = errors.New("the secret has no value yet: xpay secrets put")
-
-// Secret reads the current value of the secret to which an output leads.
-func (s *Stack) Secret(ctx context.Context, output string) (string, error) {
-	id, err := s.Output(output)
-	if err != nil {
-		return "", err
-	}
-	got, err := s.version(ctx, output, id, "AWSCURRENT")
-	if err != nil {
-		return "", err
-	}
-	return aws.ToString(got.SecretString), nil
-}
-
-func (s *Stack) version(ctx context.Context, output, id, stage string) (*secretsmanager.GetSecretValueOutput, error) {
-	got, err := s.secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id, VersionStage: &stage})
-	var absent *types.ResourceNotFoundException
-	switch {
-	case errors.As(err, &absent):
-		return nil, fmt.Errorf("%s: %w", output, ErrNoValue)
-	case err != nil:
-		return nil, answered(fmt.Errorf("the secret %s cannot be read: %w", output, err))
-	}
-	return got, nil
-}
-
-// SecretReplaced is when the current value took the place of another; zero when it is the first one.
-func (s *Stack) SecretReplaced(ctx context.Context, output string) (time.Time, error) {
-	id, err := s.Output(output)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if _, err := s.version(ctx, output, id, "AWSPREVIOUS"); err != nil {
-		if errors.Is(err, ErrNoValue) {
-			err = nil
-		}
-		return time.Time{}, err
-	}
-	current, err := s.version(ctx, output, id, "AWSCURRENT")
-	if err != nil {
-		return time.Time{}, err
-	}
-	return aws.ToTime(current.CreatedDate), nil
-}
-
-// PutSecret makes value the current one; what was current before is kept as AWSPREVIOUS. It reports false when value is
-// current already: then both stay as they are, so that it may be repeated after an unknown outcome. The caller has checked
-// value.
-func (s *Stack) PutSecret(ctx context.Context, output, value string) (put bool, err error) {
-	id, err := s.Output(output)
-	if err != nil {
-		return false, err
-	}
-	current, err := s.version(ctx, output, id, "AWSCURRENT")
-	if err != nil && !errors.Is(err, ErrNoValue) {
-		return false, err
-	}
-	if err == nil && aws.ToString(current.SecretString) == value {
-		return false, nil
-	}
-	return true, s.put(ctx, output, id, current, value)
-}
-
-// ReplaceSecret makes value the current one and AWSPREVIOUS, too: nothing that was known before is left. The caller has
-// checked value.
-func (s *Stack) ReplaceSecret(ctx context.Context, output, value string) error {
-	id, err := s.Output(output)
-	if err != nil {
-		return err
-	}
-	for range 2 {
-		current, err := s.version(ctx, output, id, "AWSCURRENT")
-		if err != nil {
-			return err
-		}
-		if err := s.put(ctx, output, id, current, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// put puts value behind the version that was read, nil for none. The name of the new version is made of both, so that
-// Secrets Manager takes a repetition for what it is.
-func (s *Stack) put(ctx context.Context, output, id string, behind *secretsmanager.GetSecretValueOutput, value string) error {
-	before := ""
-	if behind != nil {
-		before = aws.ToString(behind.VersionId)
-	}
-	sum := sha256.Sum256([]byte(before + "\n" + value))
-	_, err := s.secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
-		SecretId: &id, SecretString: &value, ClientRequestToken: aws.String(hex.EncodeToString(sum[:])),
-	})
-	if err != nil {
-		return answered(fmt.Errorf("the secret %s cannot be written: %w", output, err))
-	}
-	return nil
 }

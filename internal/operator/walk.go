@@ -9,16 +9,21 @@ import (
 // failuresMax is how many orders in a row may fail before a walk gives up: then it is not the orders.
 const failuresMax = 5
 
-// Walk rechecks every order that was paid in a window. Whoever goes on with its Cursor repeats at most one part of the list,
-// which is harmless.
+// windowMax is as much as the API lists at once.
+const windowMax = 31 * 24 * time.Hour
+
+// Walk rechecks every order that was paid in a window of any length. Whoever goes on with its From and Cursor repeats at
+// most one part of the list, which is harmless.
 type Walk struct {
 	Client   *Client
-	From, To time.Time
+	From, To time.Time     // From moves on with the walk
 	Cursor   string        // where to begin: "" at From
 	Every    time.Duration // between two rechecks, each of which asks WeChat at least once
 	Tell     func(Step)    // is told of every order
 
 	Checked, Changed, Failed int
+
+	inARow int // orders that failed since the last that did not
 }
 
 // Step is what became of one order.
@@ -33,26 +38,37 @@ func (s Step) Changed() bool {
 	return s.Err == nil && (s.Before.State != s.After.State || s.Before.Ledger != s.After.Ledger || len(s.Before.Attention) != len(s.After.Attention))
 }
 
-// Run walks to the end. When it stops before, Cursor is where to go on.
+// Run walks to the end. When it stops before, From and Cursor are where to go on.
 func (w *Walk) Run(ctx context.Context) error {
 	tick := time.NewTicker(max(w.Every, time.Millisecond))
 	defer tick.Stop()
-	inARow := 0
+	for w.From.Before(w.To) {
+		to := w.To
+		if end := w.From.Add(windowMax); end.Before(to) {
+			to = end
+		}
+		if err := w.window(ctx, tick.C, to); err != nil {
+			return err
+		}
+		w.From = to
+	}
+	return nil
+}
+
+// window walks from From to a time that one list may reach.
+func (w *Walk) window(ctx context.Context, turn <-chan time.Time, to time.Time) error {
 	for {
-		orders, next, err := w.Client.PaidBetween(ctx, w.From, w.To, Page{Limit: 100, Cursor: w.Cursor})
+		orders, next, err := w.Client.PaidBetween(ctx, w.From, to, Page{Limit: 100, Cursor: w.Cursor})
 		if err != nil {
 			return err
 		}
 		for _, o := range orders {
-			step := w.check(ctx, tick.C, o.ID)
+			step := w.check(ctx, turn, o.ID)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if inARow++; step.Err == nil {
-				inARow = 0
-			}
 			w.count(step)
-			if inARow == failuresMax {
+			if w.inARow == failuresMax {
 				return errors.Join(errors.New("five orders in a row could not be rechecked"), step.Err)
 			}
 		}
@@ -63,6 +79,9 @@ func (w *Walk) Run(ctx context.Context) error {
 }
 
 func (w *Walk) count(s Step) {
+	if w.inARow++; s.Err == nil {
+		w.inARow = 0
+	}
 	switch {
 	case s.Err != nil:
 		w.Failed++

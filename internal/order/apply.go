@@ -98,7 +98,7 @@ func judge(o *Order, f Fact) verdict {
 	case FactAdopted:
 		return judgeAdopted(o, f)
 	case FactAccepted:
-		return judgeAccepted(o)
+		return judgeAccepted(o, f)
 	case FactDelivering:
 		return judgeDelivering(o)
 	case FactSent:
@@ -236,8 +236,7 @@ func (o *Order) answered(q Attention) bool {
 	case AttentionImpossible:
 		return a != nil && q.Reason == reasonNoAttempt(a.N) // it is known by now
 	case AttentionUndelivered:
-		at := o.nextAt()
-		return at.IsZero() || at.After(q.At)
+		return o.nextAt().IsZero() || !slices.ContainsFunc(o.Outbox, func(e Outgoing) bool { return e.SentAt.IsZero() && e.AskedAt.Equal(q.At) })
 	default:
 		return false
 	}

@@ -471,8 +471,8 @@ func TestTheDeliveryTarget(t *testing.T) {
 		{name: "told it is delivered", order: fresh(withTarget), told: []Fact{paid, delivering(), sent(1)}, state: Delivered, ledger: Ledger{Paid: 100}, check: outbox("1 order.paid 100 sent")},
 		{name: "told twice it is known", order: fresh(withTarget), told: []Fact{paid, delivering(), sent(1), sent(1)}, event: EventKnown, state: Delivered, ledger: Ledger{Paid: 100}},
 		{
-			name: "a full refund promised before delivery stops it", order: fresh(withTarget), told: []Fact{paid, asked("r1", 1, 100), delivering()}, event: EventImpossible,
-			state: Paid, ledger: Ledger{Paid: 100, Reserved: 100}, asks: []string{AttentionImpossible}, alarms: []string{AttentionImpossible}, check: func(o Order) string {
+			name: "a full refund promised before delivery stops it", order: fresh(withTarget), told: []Fact{paid, asked("r1", 1, 100), delivering()}, event: EventKnown,
+			state: Paid, ledger: Ledger{Paid: 100, Reserved: 100}, check: func(o Order) string {
 				if at := o.deliverAt(); !at.IsZero() {
 					return "delivery is on the agenda"
 				}
@@ -544,9 +544,16 @@ func TestTheDeliveryTarget(t *testing.T) {
 			event: EventDelivered, state: Delivered, ledger: Ledger{Paid: 100, Refunded: 40}, check: outbox("1 order.paid 100 sent", "2 order.refunded 40 waits"),
 		},
 		{
-			name: "an earlier one does", order: fresh(withTarget),
+			name: "nor does an earlier one", order: fresh(withTarget),
 			told:  []Fact{paid, delivering(), at(time.Hour, wentBack(1, "MP1", "V1", 40)), at(7*time.Hour, unsent(1)), at(7*time.Hour, sent(1))},
-			event: EventDelivered, state: Delivered, ledger: Ledger{Paid: 100, Refunded: 40}, asks: []string{AttentionUndelivered},
+			event: EventDelivered, state: Delivered, ledger: Ledger{Paid: 100, Refunded: 40},
+		},
+		{
+			name: "which asks for itself", order: fresh(withTarget),
+			told: []Fact{
+				paid, delivering(), at(time.Hour, wentBack(1, "MP1", "V1", 40)), at(7*time.Hour, unsent(1)), at(7*time.Hour, sent(1)), at(14*time.Hour, unsent(2)),
+			},
+			event: EventKnown, state: Delivered, ledger: Ledger{Paid: 100, Refunded: 40}, asks: []string{AttentionUndelivered}, alarms: []string{AttentionUndelivered},
 		},
 		{
 			name: "a target that is gone calls a person at once", order: fresh(withTarget),

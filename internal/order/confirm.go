@@ -2,18 +2,22 @@ package order
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
 )
 
-// ConfirmDelivery takes the merchant's word that the events up to seq reached its backend although the delivery target never
-// said so; 0 means all that there are. That delivers the order, and WeChat is told. Events that were accepted stay as they are,
-// so repeating it changes nothing.
+// ConfirmDelivery takes the merchant's word that the events up to one reached its backend although the delivery target never
+// said so. The event is named by its id or by seq; with neither all that there are are meant. That delivers the order, and WeChat
+// is told. Events that were accepted stay as they are, so repeating it changes nothing.
 //
-// Problems: NotFound, Invalid (no such event), Rejected (not paid, held, or its money goes back before it was delivered),
+// Problems: NotFound, Invalid (no such event, or named twice), Rejected (not paid, held, or its money goes back before it was delivered),
 // Unavailable.
-func (s *Service) ConfirmDelivery(ctx context.Context, id string, seq int) (Order, error) {
+func (s *Service) ConfirmDelivery(ctx context.Context, id, eventID string, seq int) (Order, error) {
+	if eventID != "" && seq != 0 {
+		return Order{}, problem.New(problem.Invalid, "name the event by eventId or by seq, not by both")
+	}
 	cur, err := s.find(ctx, id)
 	if err != nil {
 		return Order{}, err
@@ -21,7 +25,7 @@ func (s *Service) ConfirmDelivery(ctx context.Context, id string, seq int) (Orde
 	var before Order
 	var out Outcome
 	cur, err = s.write(ctx, cur, func(o Order) (Order, bool, error) {
-		facts, err := o.confirmation(seq, s.now())
+		facts, err := o.confirmation(eventID, seq, s.now())
 		before = o
 		for _, f := range facts {
 			o, out = Apply(o, f)
@@ -38,8 +42,11 @@ func (s *Service) ConfirmDelivery(ctx context.Context, id string, seq int) (Orde
 	return cur.Order, nil
 }
 
-// confirmation is what a person's word says about the events up to seq that were not accepted yet.
-func (o *Order) confirmation(seq int, at time.Time) (facts []Fact, err error) {
+// confirmation is what a person's word says about the events up to one that were not accepted yet.
+func (o *Order) confirmation(eventID string, seq int, at time.Time) (facts []Fact, err error) {
+	if eventID != "" {
+		seq = 1 + slices.IndexFunc(o.Outbox, func(e Outgoing) bool { return e.ID(o.ID) == eventID })
+	}
 	switch {
 	case o.Unpaid() && len(o.Outbox) == 0:
 		return nil, problem.New(problem.Rejected, "the order is not paid, there is nothing to deliver")
@@ -47,6 +54,8 @@ func (o *Order) confirmation(seq int, at time.Time) (facts []Fact, err error) {
 		return nil, problem.New(problem.Rejected, "the order's money is held: accept it or give it back first")
 	case o.State == Paid && o.promisedBack():
 		return nil, problem.New(problem.Rejected, "the order's money goes back, nothing is delivered any more")
+	case eventID != "" && seq == 0:
+		return nil, problem.New(problem.Invalid, "the order has no event with this eventId")
 	case seq < 0 || seq > len(o.Outbox):
 		return nil, problem.New(problem.Invalid, "there is no event %d: the order has %d", seq, len(o.Outbox))
 	}

@@ -21,8 +21,8 @@ func TestWhatLeftFeeShowsIsLookedAtUntilItIsExplained(t *testing.T) {
 			event: EventKnown, state: Delivered, ledger: Ledger{Paid: 100, Refunded: 40}, check: dueAt(hour + 30*time.Minute),
 		},
 		{
-			name: "then after six hours", order: fresh(), told: []Fact{paid, drop(hour), drop(2 * hour)},
-			event: EventKnown, state: Delivered, ledger: Ledger{Paid: 100, Refunded: 40}, check: dueAt(8 * hour),
+			name: "then six hours later", order: fresh(), told: []Fact{paid, drop(hour), drop(2 * hour)},
+			event: EventKnown, state: Delivered, ledger: Ledger{Paid: 100, Refunded: 40}, check: dueAt(7*hour + 30*time.Minute),
 		},
 		{
 			name: "then once more, and then no more", order: fresh(), told: []Fact{paid, drop(hour), drop(2 * hour), drop(9 * hour), drop(60 * hour)},

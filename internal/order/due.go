@@ -100,12 +100,17 @@ func (o *Order) lookAt(a *Attempt) time.Time {
 	return next
 }
 
-// dropLookAt is when a paid attempt is queried again because less is left than we can explain.
+// dropLookAt is when a paid attempt is queried again because less is left than we can explain. A look that showed nothing
+// of it, because a refund of ours was under way, is made up for.
 func (o *Order) dropLookAt(a *Attempt) time.Time {
-	if a.DropLooks == 0 || a.DropLooks > len(dropLadder) || !o.unexplained(a) {
+	if a.DropLooks == 0 || a.DropLooks > len(dropLadder) || o.dropped(a) == 0 {
 		return time.Time{}
 	}
-	return latest(a.LeftSeenAt, a.LookedAt).Add(dropLadder[a.DropLooks-1])
+	at := a.DropAt.Add(dropLadder[a.DropLooks-1])
+	if !at.After(a.LookedAt) {
+		return a.LookedAt.Add(dropLadder[0])
+	}
+	return at
 }
 
 func latest(a, b time.Time) time.Time {

@@ -85,7 +85,7 @@ func (o *Order) expiredBut(n int, at time.Time) bool {
 
 // judgeAccepted lets held money go: the first payment that we did not believe pays for the order, the others are
 // surplus. For an order that is not held it means that a person has seen its questions.
-func judgeAccepted(o *Order) verdict {
+func judgeAccepted(o *Order, f Fact) verdict {
 	if o.State != Held {
 		return known(func() { o.Attention = nil })
 	}
@@ -103,8 +103,7 @@ func judgeAccepted(o *Order) verdict {
 			}
 		}
 		o.Attention = nil
-		a, _ := o.MainPayment()
-		o.tellTarget("order.paid", OutTradeNo(o.ID, a.N), main.Fee, main.At)
+		o.tellPaid(main.Fee, f.At)
 	}}
 }
 
@@ -131,7 +130,7 @@ func (o *Order) acceptable() *Payment {
 
 func judgeDelivering(o *Order) verdict {
 	if o.State == Paid && o.promisedBack() {
-		return impossible("a full refund is promised, nothing is delivered any more")
+		return known(nil) // a full refund was asked for in between: nothing is delivered, and nobody was told
 	}
 	if o.State == Delivered {
 		return known(nil) // a person confirmed it in between
@@ -165,32 +164,13 @@ func judgeUnsent(o *Order, f Fact) verdict {
 	return known(func() {
 		next.RetryAt = f.At.Add(backoff(next.Tries))
 		next.Tries++
-		if !next.AskedAt.IsZero() || f.Reason == "" && f.At.Sub(next.At) < undeliveredAfter {
+		if !next.AskedAt.IsZero() || f.Reason == "" && f.At.Sub(o.waitsSince(next)) < undeliveredAfter {
 			return
 		}
 		next.AskedAt = f.At
 		reason := fmt.Sprintf("the delivery target has not accepted event %d (%s) for %s", next.Seq, next.Type, undeliveredAfter)
 		o.ask(Attention{Code: AttentionUndelivered, Reason: cmp.Or(f.Reason, reason), At: f.At})
 	})
-}
-
-// tellTarget queues an event for the delivery target; an order without one has nobody to tell. about is the number that was
-// paid or refunded.
-func (o *Order) tellTarget(kind, about string, fee Fen, at time.Time) {
-	if o.Target == "" {
-		return
-	}
-	o.Outbox = append(o.Outbox, Outgoing{Seq: len(o.Outbox) + 1, Key: digest("event", kind, about), Type: kind, Fee: fee, At: at})
-}
-
-// nextOutgoing is the first event that the target has not accepted.
-func (o *Order) nextOutgoing() *Outgoing {
-	for i := range o.Outbox {
-		if o.Outbox[i].SentAt.IsZero() {
-			return &o.Outbox[i]
-		}
-	}
-	return nil
 }
 
 // judgeTold: WeChat was told, by notify_provide_goods, and does or does not show it.

@@ -110,7 +110,7 @@ func judgeNewPayment(o *Order, a *Attempt, f Fact, reason string) verdict {
 		}
 		o.looked(a, f)
 		if event == EventPaid && o.State != Held {
-			o.tellTarget("order.paid", OutTradeNo(o.ID, a.N), p.Fee, f.At)
+			o.tellPaid(p.Fee, f.At)
 		}
 	}}
 }
@@ -167,16 +167,29 @@ func (o *Order) observeLeft(a *Attempt, left *Fen, at time.Time) {
 	if left == nil || *left < 0 || o.inFlight(a.N) {
 		return
 	}
-	l := *left
+	l, before := *left, o.dropped(a)
 	a.LeftFee, a.LeftSeenAt = &l, at
-	if a.DropLooks++; !o.unexplained(a) {
-		a.DropLooks = 0
+	switch drop := o.dropped(a); {
+	case drop == 0:
+		a.DropAt, a.DropLooks = time.Time{}, 0
+	case a.DropAt.IsZero() || drop != before:
+		a.DropAt, a.DropLooks = at, 1
+	default:
+		a.DropLooks = 1 + rungsBy(at.Sub(a.DropAt))
 	}
+	o.recallDrop(a, at)
+	o.tellDrop(a, at)
 }
 
-// unexplained reports whether left_fee shows that more went back than we know by number: a refund that is under way
-// and may still fail, or one whose notice is late or lost.
-func (o *Order) unexplained(a *Attempt) bool { return o.refunded(a) > o.refundedByNumber(a.N) }
+// rungsBy counts the looks of the ladder whose time has come. Looks in between, however many, prove nothing.
+func rungsBy(age time.Duration) (n int) {
+	for _, at := range dropLadder {
+		if age >= at {
+			n++
+		}
+	}
+	return n
+}
 
 // match finds the payment that m speaks of: same TransactionID, else same WxOrderID, else the attempt, which is a
 // payment that nothing tells apart from m.

@@ -18,6 +18,7 @@ const (
 	paymentsMax       = 12  // payments kept in one order; more become evidence and an alarm
 	RefundsMax        = 12  // refunds of ours, and as many of others, kept in one order: for the 32 KiB it may have
 	doubtsBefore      = 3   // hints that no query bears out before a person is asked
+	dropEventsMax     = 12  // events of an order before a refund without a number adds none: for the 32 KiB, too
 	attentionMax      = 16  // different open questions kept in one order
 	historyMax        = 96  // entries; state changes and money facts stay far below it
 	BodyBytesMax      = 32 << 10
@@ -27,6 +28,8 @@ const (
 	refundSendsBefore = 10 // sends of one intent before a person is asked to look
 	tellsBefore       = 8  // notify_provide_goods calls without effect before a person is asked
 	evidenceBytesMax  = 8 << 10
+	piecesMax         = 12  // different pushes kept of one kind about one number: parts that went back of a lost order, forgeries in plain mode
+	payersMax         = 4   // whom forged pushes in plain mode may name before a person sorts them out: each takes a query or more
 	heldPagesMax      = 20  // parts of the list of what waits for a person that one search reads
 	paidHoursMax      = 48  // hours that one part of the list of paid orders looks at
 	operatorBytesMax  = 128 // of the name of whoever adopts an order or dismisses evidence
@@ -56,8 +59,9 @@ var ladder = [...]time.Duration{
 	time.Minute, 3 * time.Minute, 10 * time.Minute, 30 * time.Minute, 2 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour,
 }
 
-// dropLadder is the wait before the next look at a payment of which more went back than we can explain.
-var dropLadder = [...]time.Duration{30 * time.Minute, 6 * time.Hour, 48 * time.Hour}
+// dropLadder is when a payment of which more went back than we can explain is looked at again, counted from the first look
+// that showed it.
+var dropLadder = [...]time.Duration{30 * time.Minute, 6*time.Hour + 30*time.Minute, 54*time.Hour + 30*time.Minute}
 
 // refundLadder is the wait before the next look at a running refund, by the number of looks so far; the last
 // one repeats.

@@ -61,7 +61,9 @@ type Attempt struct {
 	Payments   []Payment `json:"payments,omitempty"`
 	LeftFee    *Fen      `json:"leftFee,omitempty"` // refundable rest at WeChat, last seen with no refund of ours in flight
 	LeftSeenAt time.Time `json:"leftSeenAt,omitzero"`
-	DropLooks  int       `json:"dropLooks,omitempty"` // looks in a row that showed less left than we can explain
+	DropAt     time.Time `json:"dropAt,omitzero"`     // since when less is left than we can explain, by the same amount
+	DropLooks  int       `json:"dropLooks,omitempty"` // looks of dropLadder that have shown it, the first one included
+	DropTold   Fen       `json:"dropTold,omitempty"`  // of what only left_fee shows: what the target was told
 	BackMax    Fen       `json:"backMax,omitempty"`   // the most that ever was refunded of it as far as we saw: what is counted already
 }
 

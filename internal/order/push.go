@@ -99,9 +99,13 @@ func moneyOf(q xpay.Order) *Money {
 	return &m
 }
 
+// unix reads WeChat's seconds. What is no time of ours, as milliseconds would be, is no time: no document can hold a year beyond 9999.
 func unix(seconds int64) time.Time {
-	if seconds <= 0 {
+	if seconds <= 0 || seconds > secondsMax {
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0).UTC()
 }
+
+// secondsMax is the end of the year 9999.
+const secondsMax = 253402300799

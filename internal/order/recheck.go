@@ -2,9 +2,12 @@ package order
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
+	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
 
 // Recheck asks WeChat about every number of an order now, whatever its ladder says, also when it is delivered: after a
@@ -63,6 +66,19 @@ func (s *Service) lookLater(ctx context.Context, cur stored, facts []Fact, why e
 	})
 	if err != nil {
 		return err
+	}
+	return notSaid(why)
+}
+
+// notSaid is the problem of a caller who waits for WeChat's answer. A refusal says what to do: no repeat mends it.
+func notSaid(why error) error {
+	var refusal *xpay.Error
+	if errors.As(why, &refusal) && refusal.Class() == xpay.ClassGiveUp {
+		return problem.Hide(problem.Unavailable, why, fmt.Sprintf("WeChat refuses the query with %d: %s; the order is looked at again by itself", refusal.Code, refusal.Advice()))
+	}
+	var platform interface{ Advice() string } // of a refused access token
+	if refusal == nil && errors.As(why, &platform) {
+		return problem.Hide(problem.Unavailable, why, fmt.Sprintf("WeChat refuses the access token: %s; the order is looked at again by itself", platform.Advice()))
 	}
 	return problem.Hide(problem.Unavailable, why, "WeChat does not answer; the order is looked at again by itself")
 }

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
-	"github.com/xpay-serverless/xpay-serverless/internal/store"
 )
 
 // Answer is what WeChat is told about a push.
@@ -54,6 +52,9 @@ func (s *Service) Record(ctx context.Context, p Push) (Answer, AppleReply, error
 
 // reasonNoOrder is why the push of a paid order that we do not have is kept. It is part of the evidence's name: see Adopt.
 const reasonNoOrder = "paid, but there is no such order"
+
+// reasonNoOrderBack is why the push of a refund of an order that we do not have is kept. See Adopt.
+const reasonNoOrderBack = "refunded, but there is no such order"
 
 // recordPaid takes in a push about a payment.
 func (s *Service) recordPaid(ctx context.Context, p Push) (Answer, error) {
@@ -111,7 +112,7 @@ func (s *Service) recordRefund(ctx context.Context, p Push) (Answer, error) {
 	cur, err := s.load(ctx, number.OrderID)
 	switch {
 	case errors.Is(err, problem.NotFound):
-		return AnswerDone, s.keep(ctx, p, evidence{Number: name, Case: p.caseID(), Reason: "refunded, but there is no such order", Ask: true})
+		return AnswerDone, s.keep(ctx, p, evidence{Number: name, Case: p.caseID(), Reason: reasonNoOrderBack, Ask: true})
 	case err != nil:
 		return AnswerAgain, err
 	}
@@ -187,30 +188,12 @@ func (p Push) number() string {
 func (p Push) caseID() string {
 	switch e := p.Event; {
 	case e.Refund != nil:
-		return e.Refund.WxRefundID
+		return cmp.Or(e.Refund.WxRefundID, e.Refund.MchRefundID)
 	case e.Complaint != nil:
 		return cmp.Or(e.Complaint.ComplaintID, e.Complaint.RequestID)
 	default:
 		return ""
 	}
-}
-
-// keep stores a push that nobody understands, once for each event, number and reason: the first one calls a person if
-// it asks for one. The document is its own memory of having called.
-func (s *Service) keep(ctx context.Context, p Push, e evidence) error {
-	e.Event, e.At = p.Event.Name, s.now()
-	e.Source = p.source()
-	_, err := s.Store.Create(ctx, e.doc(p.Raw))
-	switch {
-	case errors.Is(err, store.ErrExists):
-		return nil
-	case err != nil:
-		return storeProblem(fmt.Errorf("keep evidence: %w", err))
-	}
-	if e.Ask {
-		s.alarm(ctx, Alarm{Code: e.code(), Number: e.Number, Reason: e.Reason})
-	}
-	return nil
 }
 
 // KeepUnreadable stores a verified push whose event cannot be read, for a person. Its answer must be non-zero.

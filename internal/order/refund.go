@@ -37,6 +37,9 @@ func (s *Service) Refund(ctx context.Context, r RefundRequest) (Order, Refund, e
 	if err == nil && cur.Unpaid() {
 		cur, err = s.repair(ctx, cur) // "not paid" must be WeChat's word, not ours
 	}
+	if err == nil {
+		cur, err = s.remember(ctx, cur, r)
+	}
 	if err != nil {
 		return Order{}, Refund{}, err
 	}
@@ -56,6 +59,26 @@ func (s *Service) Refund(ctx context.Context, r RefundRequest) (Order, Refund, e
 		return Order{}, Refund{}, err
 	}
 	return s.afterIntent(ctx, cur, intent.ID)
+}
+
+// remember books the refund that a request means when WeChat knows its number although the order does not: the store was restored
+// from a time before it. It asks only when more has gone back than the order can explain and the request would be refused for it.
+func (s *Service) remember(ctx context.Context, cur stored, r RefundRequest) (stored, error) {
+	intent, _, refused := s.intent(&cur.Order, r)
+	a := cur.Attempt(intent.Attempt)
+	if !errors.Is(refused, problem.Rejected) || a == nil || cur.refunded(a) == cur.refundedByNumber(a.N) {
+		return cur, nil
+	}
+	f, err := s.queryRefund(ctx, cur.Order, intent)
+	if err != nil {
+		s.logUnanswered(ctx, cur.Order, err)
+		return cur, problem.Hide(problem.Unavailable, err, "WeChat does not say whether this refund has happened, try again")
+	}
+	if f.Refund.Step != StepDone {
+		return cur, nil
+	}
+	cur, _, err = s.take(ctx, cur, f)
+	return cur, err
 }
 
 // afterIntent tries to carry the refund out at once. The intent is stored: an error here is no error for the caller.
@@ -111,16 +134,24 @@ func (s *Service) intent(o *Order, r RefundRequest) (intent Refund, known bool, 
 	intent.Reason, intent.Note = refundReason(r.Reason)
 	if old := o.refundOf(intent.Key); old != nil {
 		if r.Attempt != 0 && r.Attempt != old.Attempt || old.Asked != intent.Fee || old.Reason != intent.Reason || old.Note != intent.Note {
-			return Refund{}, false, problem.New(problem.Conflict, "this Idempotency-Key was used for another refund; use a new key")
+			return Refund{}, false, errOtherRefund
 		}
 		return *old, true, nil
 	}
 	if r.Attempt == 0 {
-		r.Attempt = o.refundAttempt()
+		r.Attempt = max(o.RefundAttempt(), 1)
 	}
 	intent.ID, intent.Attempt = NewRefundID(o.ID, r.Attempt, r.Key), r.Attempt
+	if old := o.refund(intent.ID); old != nil { // a push told it, or remember: the key is not with it
+		if old.Fee != intent.Fee {
+			return Refund{}, false, errOtherRefund
+		}
+		return *old, true, nil
+	}
 	return intent, false, s.refundable(o, r)
 }
+
+var errOtherRefund = problem.New(problem.Conflict, "this Idempotency-Key was used for another refund; use a new key")
 
 // refundOf finds the refund that an Idempotency-Key meant: one key means one refund, whatever attempt it went to.
 func (o *Order) refundOf(key string) *Refund {
@@ -132,8 +163,9 @@ func (o *Order) refundOf(key string) *Refund {
 	return nil
 }
 
-// refundAttempt is the attempt that a refund means when it names none.
-func (o *Order) refundAttempt() int {
+// RefundAttempt is the attempt whose money goes back when a refund names none: the one that pays for the order, else the
+// first with money; 0 when no payment is known.
+func (o *Order) RefundAttempt() int {
 	if a, _ := o.MainPayment(); a != nil {
 		return a.N
 	}
@@ -142,7 +174,7 @@ func (o *Order) refundAttempt() int {
 			return a.N
 		}
 	}
-	return 1
+	return 0
 }
 
 // refundable says why a new refund cannot be.
@@ -189,8 +221,15 @@ func refundReason(reason string) (xpay.RefundReason, string) {
 	return xpay.ReasonOther, reason
 }
 
-// startRefund reads left_fee, stores it as the intent's last parameter, and only then sends.
+// startRefund reads left_fee, stores it as the intent's last parameter, and only then sends. A refund whose number WeChat knows is
+// followed, not sent: the store was restored from a time before the send. No answer to that look is no "no": nothing is sent.
 func (s *Service) startRefund(ctx context.Context, cur stored, t task, last bool) (stored, error) {
+	if cur.Refunds[t.refund].State == RefundReserved {
+		f, err := s.queryRefund(ctx, cur.Order, cur.Refunds[t.refund])
+		if err != nil || f.Refund.Step != StepAbsent {
+			return s.concludeStep(ctx, cur, last, factsOf(f, err), err)
+		}
+	}
 	paid, err := s.query(ctx, cur.Order, t.attempt)
 	if err != nil {
 		return s.concludeStep(ctx, cur, last, nil, err)
@@ -267,19 +306,33 @@ func refusal(err error) (RefundStep, int) {
 // lookRefund queries a refund. One that may have been sent and is not known to WeChat is sent again, with the same
 // bytes, unless WeChat refused it.
 func (s *Service) lookRefund(ctx context.Context, o Order, r Refund) ([]Fact, error) {
+	f, err := s.queryRefund(ctx, o, r)
+	if err == nil && f.Refund.Step == StepAbsent && r.State == RefundReady && r.Refused == 0 {
+		return s.send(ctx, o, r), nil
+	}
+	return factsOf(f, err), err
+}
+
+func factsOf(f Fact, err error) []Fact {
+	if err != nil {
+		return nil
+	}
+	return []Fact{f}
+}
+
+// queryRefund asks WeChat about a refund by its number. StepAbsent is an answer; an error is none.
+func (s *Service) queryRefund(ctx context.Context, o Order, r Refund) (Fact, error) {
 	q, err := s.WeChat.QueryOrder(ctx, o.OpenID, xpay.ByOrderID(r.ID))
 	news := RefundNews{ID: r.ID, WxRefundID: q.WxOrderID, Step: StepRunning}
 	switch {
-	case errors.Is(err, xpay.ErrNoOrder) && r.State == RefundReady && r.Refused == 0:
-		return s.send(ctx, o, r), nil
 	case errors.Is(err, xpay.ErrNoOrder):
 		news.Step = StepAbsent
 	case err != nil:
-		return nil, err
+		return Fact{}, err
 	case q.Status.RefundDone():
 		news.Step, news.Fee, news.At = StepDone, q.RefundFee, unix(q.PaidTime)
 	case q.Status.RefundFailed():
 		news.Step = StepFailed
 	}
-	return []Fact{{Kind: FactRefund, Source: SourceQuery, At: s.now(), Attempt: r.Attempt, Refund: &news}}, nil
+	return Fact{Kind: FactRefund, Source: SourceQuery, At: s.now(), Attempt: r.Attempt, Refund: &news}, nil
 }

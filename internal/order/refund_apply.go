@@ -1,7 +1,6 @@
 package order
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 )
@@ -132,9 +131,7 @@ func (o *Order) afterRefund(a *Attempt, r Refund, f Fact) {
 	if len(a.Payments) == 0 {
 		a.HintAt = f.At
 	}
-	if o.nextOutgoing() != nil || o.State == Delivered || o.State == Delivering {
-		o.tellTarget("order.refunded", cmp.Or(r.ID, r.WxRefundID), r.Fee, f.At)
-	}
+	o.tellRefund(r, f.At)
 	if len(a.Payments) > 0 && a.paid() < o.refundedByNumber(a.N) {
 		o.ask(Attention{Code: AttentionImpossible, Reason: "more went back than was paid", Attempt: a.N, At: f.At})
 	}

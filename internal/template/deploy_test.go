@@ -63,8 +63,17 @@ func TestOnlyTheFunctionsThatCallWeChatMayBeInAVPC(t *testing.T) {
 			t.Errorf("%s: ManagedPolicyArns: -want +template\n%s", folder, diff)
 		}
 	}
-	if got := textAt(template, "Resources", "NetworkPolicy", "Condition"); got != "InVpc" {
+	policy := at(template, "Resources", "NetworkPolicy")
+	if got := policy["Condition"]; got != "InVpc" {
 		t.Errorf("the policy for a VPC is made under %q", got)
+	}
+	toLambda := []any{object{
+		"Effect": "Allow", "Resource": "*", "Condition": object{"Null": object{"lambda:SourceFunctionArn": "true"}},
+		"Action": []any{"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+			"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"},
+	}}
+	if diff := cmp.Diff(toLambda, at(policy, "Properties", "PolicyDocument")["Statement"]); diff != "" {
+		t.Errorf("what Lambda needs to put a function into subnets: -want +template\n%s", diff)
 	}
 }
 
@@ -146,7 +155,9 @@ func TestAnotherValueOfAParameterIsAnotherVersionOfTheCallback(t *testing.T) {
 	description := callback["VersionDescription"].(string)
 	delete(callback, "DeploymentPreference") // is CodeDeploy's
 	delete(callback, "VersionDescription")
-	reach := parametersOf(template, []any{callback, at(template, "Globals")})
+	shared := maps.Clone(at(template, "Globals", "Function"))
+	delete(shared, "ReservedConcurrentExecutions") // is the function's, whatever the version
+	reach := parametersOf(template, []any{callback, shared})
 	var want []string
 	for _, name := range slices.Sorted(maps.Keys(reach)) {
 		want = append(want, "${"+name+"}")
@@ -168,16 +179,22 @@ func TestTheCallbackChangesGraduallyWhenCanaryIsOn(t *testing.T) {
 		}
 	}
 	want := object{
-		"Enabled": object{"!FindInMap": []any{"DeploymentPreference", "!Ref Canary", "Enabled"}},
+		"Enabled": object{"!FindInMap": []any{"DeploymentPreference", "!Ref Canary", "!Ref Paused"}},
 		"Type":    "Canary10Percent5Minutes",
-		"Alarms":  []any{"!Ref CallbackErrorsAlarm", "!Ref CallbackSlowAlarm"},
+		"Alarms":  []any{"!Ref CallbackErrorsAlarm", "!Ref CallbackSlowAlarm", "!Ref PushesNotRecordedAlarm", "!Ref PushesRefusedAlarm"},
 		"Hooks":   object{"PreTraffic": ifElse("WithCanary", "!Ref CanaryFunction", "!Ref AWS::NoValue")},
 	}
 	if diff := cmp.Diff(want, at(all["callback"], "Properties")["DeploymentPreference"]); diff != "" {
 		t.Errorf("-want +template\n%s", diff)
 	}
-	if diff := cmp.Diff(object{"off": object{"Enabled": "false"}, "on": object{"Enabled": "true"}}, at(template, "Mappings", "DeploymentPreference")); diff != "" {
+	// A version of a paused stack cannot be tried: the hook would fail, and CloudFormation would take the pause back.
+	gradual := object{"off": object{"no": "false", "yes": "false"}, "on": object{"no": "true", "yes": "false"}}
+	if diff := cmp.Diff(gradual, at(template, "Mappings", "DeploymentPreference")); diff != "" {
 		t.Error(diff)
+	}
+	hooked := object{"!And": []any{object{"!Equals": []any{"!Ref Canary", "on"}}, object{"!Equals": []any{"!Ref Paused", "no"}}}}
+	if diff := cmp.Diff(hooked, at(template, "Conditions")["WithCanary"]); diff != "" {
+		t.Errorf("the hook is there when CodeDeploy is not, or the other way round: %s", diff)
 	}
 	if got := textAt(template, "Parameters", "Canary", "Default"); got != "off" {
 		t.Errorf("Canary is %q by default", got)
@@ -247,6 +264,11 @@ func TestPushesHaveRoomAndWhatMovesMoneyIsTight(t *testing.T) {
 	if push := rate("POST /wechat/push"); push < 2*usual {
 		t.Errorf("pushes are limited to %d, everything else to %d", push, usual)
 	}
+	for route := range at(api, "RouteSettings") {
+		if burst := number(t, textAt(api, "RouteSettings", route, "ThrottlingBurstLimit")); burst < rate(route) {
+			t.Errorf("%s is limited to %d a second, and to %d at once", route, rate(route), burst)
+		}
+	}
 	for _, route := range []string{"POST /orders", "POST /orders/{id}/attempts", "POST /merchant/orders/{id}/refunds", "POST /merchant/orders/{id}/adopt"} {
 		if r := rate(route); 2*r > usual {
 			t.Errorf("%s is limited to %d, others to %d", route, r, usual)
@@ -297,20 +319,56 @@ func TestARestoredTableTakesThePlaceOfTheStacksOwnEverywhere(t *testing.T) {
 	})
 }
 
-// TestAPausedStackMovesNothingByItself: the schedule and the queue's mapping stand still, for a restore.
-func TestAPausedStackMovesNothingByItself(t *testing.T) {
+// reserve is how many of a function may run at once when the named conditions hold: nil is as many as the account allows.
+func reserve(template, function object, holds ...string) any {
+	const name = "ReservedConcurrentExecutions"
+	if own, ok := at(function, "Properties")[name]; ok {
+		return chosen(own, holds)
+	}
+	return chosen(at(template, "Globals", "Function")[name], holds)
+}
+
+// TestInAPausedStackNothingRuns: whatever reads or writes the tables, the merchant's routes too, would go on with the table that
+// is being replaced.
+func TestInAPausedStackNothingRuns(t *testing.T) {
 	t.Parallel()
 	template := read(t)
 	if diff := cmp.Diff(object{"!Equals": []any{"!Ref Paused", "yes"}}, at(template, "Conditions")["IsPaused"]); diff != "" || textAt(template, "Parameters", "Paused", "Default") != "no" {
 		t.Errorf("paused by default, or never: %s", diff)
 	}
 	all := functions(t, template)
+	for folder, f := range all {
+		if folder == "canary" {
+			continue // only where the stack is not paused
+		}
+		for _, limited := range [][]string{{"IsPaused"}, {"IsPaused", "LimitsCreateOrder", "LimitsRefund"}} {
+			if got := reserve(template, f, limited...); got != "0" {
+				t.Errorf("%s: %v of a paused stack may run at once, %v", folder, got, limited)
+			}
+		}
+	}
 	tick := at(all["sweep"], "Properties", "Events", "EveryMinute", "Properties")
 	if diff := cmp.Diff(ifElse("IsPaused", "DISABLED", "ENABLED"), tick["State"]); diff != "" {
 		t.Errorf("the schedule: %s", diff)
 	}
 	messages := at(all["reconcile"], "Properties", "Events", "Messages", "Properties")
 	if diff := cmp.Diff(ifElse("IsPaused", "false", "true"), messages["Enabled"]); diff != "" {
-		t.Errorf("the queue: %s", diff)
+		t.Errorf("the queue would spend its five receives: %s", diff)
+	}
+}
+
+// TestOnlyWhatAParameterLimitsHasAReserve: a reserve of the callback would turn pushes away, one of the worker would let messages
+// die unread.
+func TestOnlyWhatAParameterLimitsHasAReserve(t *testing.T) {
+	t.Parallel()
+	template := read(t)
+	limits := map[string]any{"createorder": "!Ref CreateOrderConcurrency", "refund": "!Ref RefundConcurrency"}
+	for folder, f := range functions(t, template) {
+		if got := reserve(template, f, "LimitsCreateOrder", "LimitsRefund"); got != limits[folder] {
+			t.Errorf("%s has a reserve of %v", folder, got)
+		}
+		if got := reserve(template, f); got != nil {
+			t.Errorf("%s has a reserve of %v that nobody asked for", folder, got)
+		}
 	}
 }

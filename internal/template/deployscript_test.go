@@ -32,6 +32,9 @@ func deployWith(t *testing.T, samconfig string, args ...string) (calls []string,
 // deployIn does so with further variables, and returns what was printed, too.
 func deployIn(t *testing.T, env []string, samconfig string, args ...string) (calls []string, out string, err error) {
 	t.Helper()
+	if err := exec.Command("python3", "-c", "import tomllib").Run(); err != nil && os.Getenv("CI") == "" {
+		t.Skip("it needs python3, 3.11 or later")
+	}
 	dir := t.TempDir()
 	script, readErr := os.ReadFile(root + "tools/deploy")
 	if readErr != nil {
@@ -39,7 +42,8 @@ func deployIn(t *testing.T, env []string, samconfig string, args ...string) (cal
 	}
 	for name, text := range map[string]string{
 		"tools/deploy": string(script), "samconfig.toml": samconfig,
-		"sam": "#!/bin/sh\necho \"${LAMBDA_ARCH:-} $*\" >>calls\n",
+		"sam":    "#!/bin/sh\necho \"${LAMBDA_ARCH:-} $*\" >>calls\n",
+		"python": "#!/bin/sh\nexec python3 \"$@\"\n", // it stands beside sam
 	} {
 		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -62,7 +66,7 @@ func deployIn(t *testing.T, env []string, samconfig string, args ...string) (cal
 
 func TestTheFirstDeploymentOfAStageAsksAndTheNextOnesDoNot(t *testing.T) {
 	t.Parallel()
-	const flags = " --confirm-changeset --capabilities CAPABILITY_IAM --resolve-s3 --tags app=xpay stage=dev"
+	const flags = " --confirm-changeset --no-fail-on-empty-changeset --capabilities CAPABILITY_IAM --resolve-s3 --tags app=xpay stage=dev"
 	for name, c := range map[string]struct {
 		samconfig string
 		args      []string
@@ -92,6 +96,38 @@ func TestTheFirstDeploymentOfAStageAsksAndTheNextOnesDoNot(t *testing.T) {
 		got, err := deployWith(t, c.samconfig, c.args...)
 		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v: -want +calls of sam\n%s", name, err, diff)
+		}
+	}
+}
+
+// TestWhatWasSavedIsReadHoweverItIsWritten: SAM reads any TOML, and people edit the file as the runbook tells them to.
+func TestWhatWasSavedIsReadHoweverItIsWritten(t *testing.T) {
+	t.Parallel()
+	const section = "version = 0.1\n[dev.deploy.parameters]\n"
+	for name, c := range map[string]struct{ samconfig, arch, next string }{
+		"no spaces": {section + "stack_name=\"shop\"\nregion=\"eu-west-1\"\nparameter_overrides=\"Stage=dev Architecture=x86_64\"\n", "x86_64", "shop --region eu-west-1"},
+		"a list":    {section + "stack_name = \"shop\"\nregion = \"eu-west-1\"\nparameter_overrides = [\n  \"Stage=dev\",\n  \"Architecture=x86_64\", # old\n]\n", "x86_64", "shop --region eu-west-1"},
+		"single quotes and comments": {section + "stack_name = 'shop' # the \"real\" one\nregion = 'eu-west-1'   # near\nparameter_overrides = 'Stage=\"dev\" Architecture=\"x86_64\"'\n",
+			"x86_64", "shop --region eu-west-1"},
+		"SAM's long form": {section + "stack_name = \"shop\"\nregion = \"eu-west-1\"\nparameter_overrides = \"ParameterKey=Stage,ParameterValue=dev ParameterKey=Architecture,ParameterValue=x86_64\"\n",
+			"x86_64", "shop --region eu-west-1"},
+		"the word elsewhere": {section + "stack_name = \"shop\"\nregion = \"eu-west-1\"\nparameter_overrides = \"Architecture=arm64 ForwardUrl=https://x86_64.example\"\n", "arm64", "shop --region eu-west-1"},
+		"for every command": {"version = 0.1\n[dev.global.parameters]\nstack_name = \"shop\"\nregion = \"eu-west-1\"\n[dev.deploy.parameters]\nparameter_overrides = \"Stage=dev\"\n",
+			"arm64", "shop --region eu-west-1"},
+	} {
+		calls, out, err := deployIn(t, nil, c.samconfig, "dev")
+		want := c.arch + " build --parameter-overrides Architecture=" + c.arch
+		if err != nil || len(calls) != 2 || calls[0] != want || strings.Contains(calls[1], "--guided") || !strings.Contains(out, "--stack "+c.next+" ") {
+			t.Errorf("%s: %v: %q, printed %q", name, err, calls, out)
+		}
+	}
+}
+
+func TestAConfigurationThatCannotBeReadIsNotDeployed(t *testing.T) {
+	t.Parallel()
+	for _, samconfig := range []string{"version = \n", "[dev.deploy.parameters]\nparameter_overrides = 7\n", "dev = 1\n"} {
+		if calls, err := deployWith(t, samconfig, "dev"); err == nil || calls != nil {
+			t.Errorf("%q: deployed: %v", samconfig, calls)
 		}
 	}
 }
