@@ -17,14 +17,15 @@ type costCmd struct {
 
 // Help is printed by --help.
 func (costCmd) Help() string {
-	return `Prints the bill of AWS line by line. The requests were counted when the functions of this release served an order; the prices are a dated
-table. Nothing is asked of AWS, no credentials are needed. docs/reference/cost.md says what was counted and what was assumed.
+	return `Prints the bill of AWS line by line. The requests were counted when the functions of this release served an order; the prices are a table
+that says when it was written down. Nothing is asked of AWS, no credentials are needed. docs/reference/cost.md says what was counted, what was
+assumed, and how far the prices were checked.
 
   xpay cost
   xpay cost --orders 50000 --abandoned 0.8
   xpay cost --show-prices >prices.json; xpay cost --prices prices.json
 
-按行列出 AWS 费用：请求数由测试实际计数，单价来自注明日期的价目表，可用 --prices 换成别的地区或日期的。` +
+按行列出 AWS 费用：请求数由测试实际计数，单价来自注明抄录日期的价目表，未逐项与 AWS 官网核对，可用 --prices 换成别的地区或日期的。` +
 		exits("the bill is printed. 已输出账单。", "the table of prices cannot be used. 价目表无法使用。")
 }
 

@@ -193,8 +193,8 @@ func TestOldSecretsServeOnWhileSecretsManagerFails(t *testing.T) {
 			t.Errorf("after %s: %d", after, got)
 		}
 	}
-	if got := w.taken()["GetSecretValue"]; got < 2 || got > 2*triesMax {
-		t.Errorf("%d tries, want two looks of at most %d each", got, triesMax)
+	if got := w.taken()["GetSecretValue"]; got < 2 || got > 2*secretTriesMax {
+		t.Errorf("%d tries, want two looks of at most %d each", got, secretTriesMax)
 	}
 	if !strings.Contains(log.String(), "the old value serves on") || strings.Contains(log.String(), "hunter2") {
 		t.Errorf("log: %s", log.String())
@@ -273,7 +273,10 @@ func TestAPreviousVersionThatCannotBeReadKeepsTheOldSecrets(t *testing.T) {
 
 func TestASecretsManagerThatHangsHoldsAPushForLessThanASecond(t *testing.T) {
 	w := newWorld(t)
-	e := w.open("callback")
+	e, err := Open(t.Context(), "callback", w.with(nil), discard)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.fail(func(operation string) (int, string) {
 		if operation == "GetSecretValue" {
 			time.Sleep(3 * time.Second)

@@ -1,7 +1,6 @@
 package awsenv
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +24,7 @@ const (
 	provenGap      = 5 * time.Second        // WeChat cannot be made to say it; while no secret fits, no call succeeds
 	refreshTimeout = 400 * time.Millisecond // a push waits for it, and Apple's question has 3 s in all
 	pushOverlap    = 24 * time.Hour         // how long the push secret before the current one verifies, from the rotation on
+	keysOverlap    = 7 * 24 * time.Hour     // how long a start reads the keys before the current ones unasked; later, once one does not fit
 
 	stageCurrent  = "AWSCURRENT"
 	stagePrevious = "AWSPREVIOUS"
@@ -49,7 +49,10 @@ func (v secretValue) is(o secretValue) bool { return v.version == o.version }
 
 // heldSecret is what a group's secret says now and said before; both can be used. WeChat and we cannot change at the
 // same instant, so a push, a sealed box, and whoever signs may still need the one before.
-type heldSecret struct{ current, previous secretValue }
+type heldSecret struct {
+	current, previous secretValue
+	asked             bool // for the one before; without it, previous is absent because nobody looked
+}
 
 func (h heldSecret) is(o heldSecret) bool {
 	return h.current.is(o.current) && h.previous.is(o.previous)
@@ -63,6 +66,7 @@ type secrets struct {
 	env    xpay.Env                  // decides which AppKey must be there
 	now    func() time.Time
 	log    *slog.Logger
+	wait   time.Duration // how long a refresh may hold up a request
 
 	mu      sync.Mutex // guards what follows
 	held    map[backend.Groups]heldSecret
@@ -77,7 +81,7 @@ func (s *secrets) load(ctx context.Context) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held = map[backend.Groups]heldSecret{}
-	_, problems := s.fetchAll(ctx)
+	_, problems := s.fetchAll(ctx, 0)
 	return problems
 }
 
@@ -91,8 +95,8 @@ func (s *secrets) doubt(g backend.Groups, d backend.Doubt) {
 	s.doubted[g] = max(s.doubted[g], d)
 }
 
-// force reports whether a doubt makes us ask now, and clears the doubts that do.
-func (s *secrets) force(now time.Time) (force bool) {
+// force returns the groups whose doubts make us ask now, and clears these doubts.
+func (s *secrets) force(now time.Time) (forced backend.Groups) {
 	for g, d := range s.doubted {
 		gap := claimedGap
 		if d == backend.Proven {
@@ -100,11 +104,12 @@ func (s *secrets) force(now time.Time) (force bool) {
 		}
 		justLooked := g == backend.GroupPush && now.Sub(s.looked) < lookGap
 		if now.Sub(s.forced[g]) >= gap && !justLooked {
-			force, s.forced[g] = true, now
+			s.forced[g] = now
+			forced |= g
 			delete(s.doubted, g)
 		}
 	}
-	return force
+	return forced
 }
 
 // refresh asks for newer values when it is time to, and reports whether there are any. Who comes meanwhile waits.
@@ -112,12 +117,13 @@ func (s *secrets) refresh(ctx context.Context) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if !s.force(now) && now.Before(s.until) {
+	doubted := s.force(now)
+	if doubted == 0 && now.Before(s.until) {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
-	changed, problems := s.fetchAll(ctx)
+	changed, problems := s.fetchAll(ctx, doubted)
 	for _, err := range problems {
 		s.log.ErrorContext(ctx, "a secret could not be read again, the old value serves on", "error", err)
 	}
@@ -125,7 +131,7 @@ func (s *secrets) refresh(ctx context.Context) (changed bool) {
 }
 
 // fetchAll asks for every secret at once. What could not be read stays, and is asked for again in a minute.
-func (s *secrets) fetchAll(ctx context.Context) (changed bool, problems []error) {
+func (s *secrets) fetchAll(ctx context.Context, doubted backend.Groups) (changed bool, problems []error) {
 	type result struct {
 		group backend.Groups
 		held  heldSecret
@@ -135,7 +141,7 @@ func (s *secrets) fetchAll(ctx context.Context) (changed bool, problems []error)
 	for group, id := range s.ids {
 		old := s.held[group]
 		go func() {
-			held, err := s.fetch(ctx, group, id, old)
+			held, err := s.fetch(ctx, group, id, old, doubted&group != 0)
 			results <- result{group, held, err}
 		}()
 	}
@@ -157,13 +163,9 @@ func (s *secrets) fetchAll(ctx context.Context) (changed bool, problems []error)
 	return changed, problems
 }
 
-// fetch reads one secret: both versions at once when none is known, else the one before only if the current changed.
-func (s *secrets) fetch(ctx context.Context, group backend.Groups, id string, old heldSecret) (heldSecret, error) {
-	read := s.fetchCurrent
-	if !old.current.present() {
-		read = s.fetchBoth
-	}
-	held, err := read(ctx, id, old)
+// fetch reads one secret: the current version, and the one before where it may be needed.
+func (s *secrets) fetch(ctx context.Context, group backend.Groups, id string, old heldSecret, doubted bool) (heldSecret, error) {
+	held, err := s.versions(ctx, group, id, old, doubted)
 	if err != nil {
 		return old, err
 	}
@@ -173,31 +175,43 @@ func (s *secrets) fetch(ctx context.Context, group backend.Groups, id string, ol
 	if s.usable(group, held.previous) != nil { // a slip, corrected since: what served meanwhile is the one before
 		held.previous = old.current
 	}
-	if group == backend.GroupPush && s.now().Sub(held.current.made) >= pushOverlap {
+	if group == backend.GroupPush && !s.young(held.current, pushOverlap) {
 		held.previous = secretValue{} // a token that leaked must not be believed for ever
 	}
 	return held, nil
 }
 
-func (s *secrets) fetchCurrent(ctx context.Context, id string, old heldSecret) (heldSecret, error) {
+// versions asks for the current version, and for the one before where it is not known and may be needed.
+func (s *secrets) versions(ctx context.Context, group backend.Groups, id string, old heldSecret, doubted bool) (heldSecret, error) {
 	current, err := s.version(ctx, id, stageCurrent)
-	if err != nil || current.is(old.current) {
-		return heldSecret{current: current, previous: old.previous}, err
+	if err != nil {
+		return old, err
+	}
+	unchanged := current.is(old.current)
+	rotated := old.current.present() && !unchanged
+	if known := unchanged && old.asked; known || !rotated && !s.needsPrevious(group, current, doubted) {
+		return heldSecret{current, old.previous, known}, nil
 	}
 	previous, err := s.previous(ctx, id)
-	return heldSecret{current, previous}, err
+	return heldSecret{current, previous, true}, err
 }
 
-func (s *secrets) fetchBoth(ctx context.Context, id string, _ heldSecret) (held heldSecret, err error) {
-	var previousErr error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		held.previous, previousErr = s.previous(ctx, id)
-	}()
-	held.current, err = s.version(ctx, id, stageCurrent)
-	<-done
-	return held, cmp.Or(err, previousErr)
+// needsPrevious reports whether the version before a current one may be needed. Soon after a rotation it is. Later it is needed
+// for boxes and for a console that was left behind, and then something does not fit first; but whoever receives our
+// webhooks cannot tell us so.
+func (s *secrets) needsPrevious(group backend.Groups, current secretValue, doubted bool) bool {
+	switch group {
+	case backend.GroupPush:
+		return s.young(current, pushOverlap)
+	case backend.GroupDelivery:
+		return true
+	}
+	return doubted || s.young(current, keysOverlap)
+}
+
+// young reports whether a version was put in less than a time ago.
+func (s *secrets) young(v secretValue, overlap time.Duration) bool {
+	return s.now().Sub(v.made) < overlap
 }
 
 // previous is the version before the current one; none is no error.

@@ -94,7 +94,7 @@ func cloudFlows() []cloudFlow {
 				}
 				return sleep(ctx, repairAfter)
 			}, run: func(ctx context.Context, c *cloud) error { return c.mustShow(ctx, b, order.Delivered) }},
-		{name: "refund: the merchant's call", function: "refund", warm: requests{Reads: 3, Writes: 4, WeChat: 2}, cold: askingWeChat,
+		{name: "refund: the merchant's call", function: "refund", warm: requests{Reads: 3, Writes: 4, WeChat: 3}, cold: askingWeChat,
 			prepare: deliver, run: func(ctx context.Context, c *cloud) error { return c.refund(ctx, b.Order.ID) }},
 		{name: "reconcile, not due: a duplicate", function: "reconcile", warm: requests{Reads: 1}, cold: withMerchant,
 			prepare: deliver, run: work},

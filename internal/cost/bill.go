@@ -40,15 +40,17 @@ type Bill struct {
 	Source   string `json:"source"`
 
 	Orders    int     `json:"orders"`
+	LateOnes  float64 `json:"lateOnes"` // of the paid orders, which are paid after their first look
 	Carts     float64 `json:"carts"`
 	Paid      Part    `json:"paid"`
+	Late      Part    `json:"late"` // what the paid orders cost besides that are paid after their first look
 	Abandoned Part    `json:"abandoned"`
 	Month     Part    `json:"month"`
 	Kept      Part    `json:"kept"` // for each month from then on
 
 	// A million paid orders, without the month.
 	MillionPaid      float64 `json:"millionPaid"`      // alone
-	MillionWithCarts float64 `json:"millionWithCarts"` // with the carts that are abandoned beside them
+	MillionWithCarts float64 `json:"millionWithCarts"` // with the late ones, and the carts that are abandoned beside them
 }
 
 // Compute makes the bill of paid orders beside which a share of all carts is abandoned: 0.5 is one abandoned cart for each
@@ -60,35 +62,50 @@ func Compute(c Counts, p Prices, orders int, abandoned float64) (Bill, error) {
 	if !(abandoned >= 0 && abandoned < 1) {
 		return Bill{}, ErrShare
 	}
-	carts := float64(orders) * abandoned / (1 - abandoned)
-	b := Bill{Region: p.Region, Currency: p.Currency, Dated: p.Dated, Source: p.Source, Orders: orders, Carts: carts}
-	b.Paid = p.of("paid orders: login, create, push, poll", Sum(c.Paid), c.Template.MemoryMB, float64(orders))
-	b.Abandoned = p.of("abandoned carts: create and the look-again ladder", c.cart(carts), c.Template.MemoryMB, carts)
+	carts, late := float64(orders)*abandoned/(1-abandoned), float64(orders)*lateShare
+	b := Bill{Region: p.Region, Currency: p.Currency, Dated: p.Dated, Source: p.Source, Orders: orders, LateOnes: late, Carts: carts}
+	batch := c.batch(late, carts)
+	b.Paid = p.of("paid orders: login, create, push, poll", Sum(c.Paid), c, float64(orders))
+	b.Late = p.of("one look at each order that is paid after a minute", c.firstLook().batched(batch), c, late)
+	b.Abandoned = p.of("abandoned carts: create and the look-again ladder", Sum(c.Cart).batched(batch), c, carts)
 	b.Month = p.month(c)
 	b.Kept = p.kept(c, float64(orders), carts)
 	b.MillionPaid = b.Paid.Total / float64(orders) * millionOrders
-	b.MillionWithCarts = (b.Paid.Total + b.Abandoned.Total) / float64(orders) * millionOrders
+	b.MillionWithCarts = (b.Paid.Total + b.Late.Total + b.Abandoned.Total) / float64(orders) * millionOrders
 	return b, nil
 }
 
-// cart is the work of one abandoned cart when so many of them come in a month.
-func (c Counts) cart(carts float64) Work {
-	w := Sum(c.Cart)
-	return w.batched(min(max(w.Invocations[worker]*carts/minutesOfMonth, 1), float64(c.Template.BatchSize)))
+// batch is how many looks an invocation takes when so many orders are paid late, and carts abandoned, in a month.
+func (c Counts) batch(late, carts float64) float64 {
+	looks := c.firstLook().Invocations[worker]*late + Sum(c.Cart).Invocations[worker]*carts
+	return min(max(looks/minutesOfMonth, 1), float64(c.Template.BatchSize))
+}
+
+// firstLook is that at an order whose payment nobody has told of: it is the same whether the order is paid later or never.
+func (c Counts) firstLook() Work {
+	for _, s := range c.Cart {
+		if s.Invocations[worker] > 0 {
+			return s.Work
+		}
+	}
+	return Work{}
 }
 
 // of is what a number of pieces of the same work cost.
-func (p Prices) of(title string, w Work, memoryMB map[string]int, times float64) Part {
+func (p Prices) of(title string, w Work, c Counts, times float64) Part {
 	part := Part{Title: title}
 	millions := times / 1e6
+	secretReads, readUnits := w.startsOf(c.Starts)
 	part.add("API Gateway requests", float64(w.APIRequests)*millions, "million", p.APIMillionRequests)
 	part.add("Lambda requests", w.invocations()*millions, "million", p.LambdaMillionRequests)
-	part.add("Lambda duration", w.gbSeconds(memoryMB)*times, "GB-s", p.LambdaGBSecond)
+	part.add("Lambda duration", w.gbSeconds(c.Template.MemoryMB)*times, "GB-s", p.LambdaGBSecond)
 	part.add("DynamoDB writes", float64(w.WriteUnits)*millions, "million units", p.DynamoMillionWriteUnits)
-	part.add("DynamoDB reads", w.ReadUnits*millions, "million units", p.DynamoMillionReadUnits)
+	part.add("DynamoDB reads", (w.ReadUnits+readUnits)*millions, "million units", p.DynamoMillionReadUnits)
 	part.add("SQS requests", w.SQSRequests*millions, "million", p.SQSMillionRequests)
+	part.add("calls for secrets at cold starts", secretReads*times/1e4, "10 thousand", p.SecretTenThousandCalls)
 	part.add("CloudWatch Logs", float64(w.LogBytes)*times/bytesOfGB, "GB", p.LogsGB)
-	part.add("data to the internet", float64(w.OutBytes)*times/bytesOfGB, "GB", p.TransferOutGB)
+	part.add("answers to the internet", float64(w.OutBytes)*times/bytesOfGB, "GB", p.TransferOutGB)
+	part.add("calls to WeChat, as data to the internet", w.toWeChat(c.HandshakeBytes)*times/bytesOfGB, "GB", p.TransferOutGB)
 	return part
 }
 
@@ -96,15 +113,15 @@ func (p Prices) of(title string, w Work, memoryMB map[string]int, times float64)
 func (p Prices) month(c Counts) Part {
 	part := Part{Title: "a month, whatever is sold"}
 	part.add("Scheduler", minutesOfMonth/1e6, "million ticks", p.SchedulerMillionTicks)
-	sweep := p.of("", c.Tick, c.Template.MemoryMB, minutesOfMonth)
+	sweep := p.of("", c.Tick, c, minutesOfMonth)
 	for _, l := range sweep.Lines {
 		part.add("sweep: "+l.Name, l.Quantity, l.Unit, l.Price)
 	}
 	part.add("SQS polls of an idle queue", queuePollers*pollsOfMinute*minutesOfMonth/1e6, "million", p.SQSMillionRequests)
 	part.add("secrets", float64(c.Template.Secrets), "secrets", p.SecretMonth)
-	calls := float64(environments*c.SecretReads) * minutesOfMonth / secretsMinutes
-	part.add("calls for secrets", calls/1e4, "10 thousand", p.SecretTenThousandCalls)
-	part.add("alarms", float64(c.Template.Alarms), "alarms", p.AlarmMonth)
+	calls := float64(environments*c.RefreshReads) * minutesOfMonth / secretsMinutes
+	part.add("calls for secrets that are read again", calls/1e4, "10 thousand", p.SecretTenThousandCalls)
+	part.add("alarms, by the metric they read", float64(c.Template.AlarmMetrics), "alarm metrics", p.AlarmMonth)
 	part.add("metrics", float64(c.Template.Metrics), "metrics", p.MetricMonth)
 	part.add("dashboard", float64(c.Template.Dashboards), "dashboards", p.DashboardMonth)
 	return part

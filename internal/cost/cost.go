@@ -22,6 +22,14 @@ type Work struct {
 	SQSRequests  float64            `json:"sqsRequests"` // to send, receive and delete
 	LogBytes     int                `json:"logBytes"`    // of the functions and the access log, with CloudWatch's 26 for each line
 	OutBytes     int                `json:"outBytes"`    // head and body of the answers
+	WeChatCalls  int                `json:"weChatCalls"` // from the functions
+	WeChatBytes  int                `json:"weChatBytes"` // head and body of these calls
+}
+
+// Start is what a function asks of AWS before its first event, besides what every invocation does.
+type Start struct {
+	SecretReads int     `json:"secretReads"`
+	ReadUnits   float64 `json:"readUnits"` // of DynamoDB: a look whether the tables are there
 }
 
 // Step is a part of the work that has a name.
@@ -32,12 +40,14 @@ type Step struct {
 
 // Template is what template.yaml makes that costs by the month, with every parameter at its default.
 type Template struct {
-	MemoryMB   map[string]int `json:"memoryMB"`  // of each function
-	BatchSize  int            `json:"batchSize"` // messages that one invocation of reconcile gets at most
-	Secrets    int            `json:"secrets"`
-	Alarms     int            `json:"alarms"`
-	Metrics    int            `json:"metrics"`
-	Dashboards int            `json:"dashboards"`
+	MemoryMB  map[string]int `json:"memoryMB"`  // of each function
+	BatchSize int            `json:"batchSize"` // messages that one invocation of reconcile gets at most
+	Secrets   int            `json:"secrets"`
+
+	Alarms       int `json:"alarms"`
+	AlarmMetrics int `json:"alarmMetrics"` // that the alarms read: each is charged
+	Metrics      int `json:"metrics"`
+	Dashboards   int `json:"dashboards"`
 }
 
 // worker is the function that takes the messages of the queue.
@@ -45,13 +55,15 @@ const worker = "reconcile"
 
 // Counts is what was counted.
 type Counts struct {
-	Paid        []Step   `json:"paid"`        // one order that is paid and told by a push
-	Cart        []Step   `json:"cart"`        // one that is created and never paid, to its last look
-	Tick        Work     `json:"tick"`        // a sweep that finds nothing
-	PaidStored  int      `json:"paidStored"`  // bytes that stay of a paid order, with indexes
-	CartStored  int      `json:"cartStored"`  // and of an abandoned one
-	SecretReads int      `json:"secretReads"` // when an environment reads its secrets, in the function with most
-	Template    Template `json:"template"`
+	Paid           []Step           `json:"paid"`           // one order that is paid before its first look, and told by a push
+	Cart           []Step           `json:"cart"`           // one that is created and never paid, to its last look
+	Tick           Work             `json:"tick"`           // a sweep that finds nothing
+	PaidStored     int              `json:"paidStored"`     // bytes that stay of a paid order, with indexes
+	CartStored     int              `json:"cartStored"`     // and of an abandoned one
+	Starts         map[string]Start `json:"starts"`         // of each function, long after its secrets were put in
+	RefreshReads   int              `json:"refreshReads"`   // of secrets that are read again and have not changed, in the function with most
+	HandshakeBytes int              `json:"handshakeBytes"` // that a function sends to open a connection with TLS
+	Template       Template         `json:"template"`
 }
 
 //go:embed counts.json
@@ -76,6 +88,8 @@ func Sum(steps []Step) Work {
 		sum.SQSRequests += s.SQSRequests
 		sum.LogBytes += s.LogBytes
 		sum.OutBytes += s.OutBytes
+		sum.WeChatCalls += s.WeChatCalls
+		sum.WeChatBytes += s.WeChatBytes
 		for name, n := range s.Invocations {
 			sum.Invocations[name] += n
 		}
@@ -98,6 +112,20 @@ func (w Work) invocations() (n float64) {
 		n += times
 	}
 	return n
+}
+
+// startsOf adds up what the cold starts among the invocations ask for.
+func (w Work) startsOf(starts map[string]Start) (secretReads, readUnits float64) {
+	for name, times := range w.Invocations {
+		secretReads += times * coldShare * float64(starts[name].SecretReads)
+		readUnits += times * coldShare * starts[name].ReadUnits
+	}
+	return secretReads, readUnits
+}
+
+// toWeChat is what the functions send to WeChat, in bytes.
+func (w Work) toWeChat(handshakeBytes int) float64 {
+	return float64(w.WeChatBytes) + float64(w.WeChatCalls)*openingShare*float64(handshakeBytes)
 }
 
 // gbSeconds is the duration that Lambda bills, from the assumptions.

@@ -8,14 +8,14 @@ import (
 // String is the bill line by line.
 func (b Bill) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d paid orders, %.0f abandoned carts beside them. %s, %s.\n%s.\n\n", b.Orders, b.Carts, b.Region, b.Dated, b.Source)
+	fmt.Fprintf(&text, "%d paid orders, %.0f abandoned carts beside them. %s, prices written down %s.\n%s.\n\n", b.Orders, b.Carts, b.Region, b.Dated, b.Source)
 	fmt.Fprintf(&text, row, "", "quantity", "unit", "price", b.Currency)
-	for _, p := range []Part{b.Paid, b.Abandoned, b.Month, b.Kept} {
+	for _, p := range []Part{b.Paid, b.Late, b.Abandoned, b.Month, b.Kept} {
 		p.print(&text)
 	}
-	fmt.Fprintf(&text, "\nA million paid orders: %.2f %s (at most %d USD are wanted).\n", b.MillionPaid, b.Currency, requirementUSD)
-	fmt.Fprintf(&text, "With the abandoned carts beside them: %.2f %s.\n", b.MillionWithCarts, b.Currency)
-	fmt.Fprintf(&text, "The month comes once, however much is sold: %.2f %s.\n", b.Month.Total, b.Currency)
+	fmt.Fprintf(&text, "\nA million paid orders: %.2f %s (at most %d USD are wanted). 每百万笔已支付订单。\n", b.MillionPaid, b.Currency, requirementUSD)
+	fmt.Fprintf(&text, "With the looks at those that are paid late, and the abandoned carts beside them: %.2f %s. 含迟付与未支付订单的查询。\n", b.MillionWithCarts, b.Currency)
+	fmt.Fprintf(&text, "The month comes once, however much is sold: %.2f %s. 每月固定费用。\n", b.Month.Total, b.Currency)
 	return text.String()
 }
 

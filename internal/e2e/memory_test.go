@@ -60,6 +60,8 @@ func (m *memory) Get(_ context.Context, id string) (store.Doc, error) {
 	return store.Rounded(doc), nil
 }
 
+func (m *memory) Peek(ctx context.Context, id string) (store.Doc, error) { return m.Get(ctx, id) }
+
 func (m *memory) Update(_ context.Context, doc store.Doc) (store.Doc, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
 	"math"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"os"
 	"regexp"
 	"slices"
@@ -24,6 +28,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/xpay-serverless/xpay-serverless/internal/awsenv"
 	"github.com/xpay-serverless/xpay-serverless/internal/awstest"
 	"github.com/xpay-serverless/xpay-serverless/internal/cost"
 	"github.com/xpay-serverless/xpay-serverless/internal/cost/capacity"
@@ -54,7 +59,8 @@ func TestTheCostOfAnOrderIsWhatIsWrittenDown(t *testing.T) {
 	got.PaidStored = m.stored(id)
 	got.Cart, id = m.abandonedCart()
 	got.CartStored = m.stored(id)
-	got.SecretReads = m.secretReads
+	got.Starts, got.RefreshReads = m.starts, m.refreshReads
+	got.HandshakeBytes = handshakeBytes(t)
 	got.Template = costsOfTemplate(t)
 	if *update {
 		raw, err := json.MarshalIndent(got, "", "  ")
@@ -72,7 +78,7 @@ func TestTheCostOfAnOrderIsWhatIsWrittenDown(t *testing.T) {
 }
 
 func ofBytes(p gocmp.Path) bool {
-	return slices.Contains([]string{".LogBytes", ".OutBytes", ".PaidStored", ".CartStored"}, p.Last().String())
+	return slices.Contains([]string{".LogBytes", ".OutBytes", ".WeChatBytes", ".HandshakeBytes", ".PaidStored", ".CartStored"}, p.Last().String())
 }
 
 func nearly(a, b int) bool { return math.Abs(float64(a-b)) <= bytesTolerance*float64(max(a, b)) }
@@ -80,13 +86,15 @@ func nearly(a, b int) bool { return math.Abs(float64(a-b)) <= bytesTolerance*flo
 // meter watches everything between the functions, the phone and AWS.
 type meter struct {
 	*cloud
-	db          *dynamodb.Client // past the wires
-	endpoint    string
-	indexes     []capacity.Index
-	queueWire   *lambdatest.Wire
-	accessLog   string
-	secretReads int       // the most that one environment made at its start
-	idle        cost.Work // a tick that finds nothing
+	db        *dynamodb.Client // past the wires
+	endpoint  string
+	indexes   []capacity.Index
+	queueWire *lambdatest.Wire
+	accessLog string
+	idle      cost.Work // a tick that finds nothing
+
+	starts       map[string]cost.Start
+	refreshReads int // the most that one environment made when its secrets had to be read again
 
 	mu   sync.Mutex
 	work cost.Work
@@ -94,8 +102,9 @@ type meter struct {
 
 // measure deploys with warm functions: each has served, so that no further request reads secrets or the access token.
 func measure(t *testing.T) *meter {
-	c := deploy(t, options{})
-	m := &meter{cloud: c, endpoint: awstest.Endpoint(t), accessLog: accessLogFormat(t), work: cost.Work{Invocations: map[string]float64{}}}
+	m := &meter{endpoint: awstest.Endpoint(t), accessLog: accessLogFormat(t), starts: map[string]cost.Start{}, work: cost.Work{Invocations: map[string]float64{}}}
+	c := deploy(t, options{door: func(_ string, wechat http.Handler) http.Handler { return m.toWeChat(wechat) }})
+	m.cloud = c
 	m.db = dynamodb.NewFromConfig(awstest.Config(m.endpoint))
 	for _, ix := range tables.Input("").GlobalSecondaryIndexes {
 		var of capacity.Index
@@ -110,6 +119,11 @@ func measure(t *testing.T) *meter {
 	c.queue.Function = counted{m, "reconcile", c.fn["reconcile"]}
 	c.gateway.Config.Handler = m.door(c.gateway.Config.Handler)
 
+	for _, f := range awsenv.Functions() {
+		if f.Groups != 0 { // the sweep reads nothing at its start
+			m.start(f.Name)
+		}
+	}
 	warm := c.login("oWarm")
 	var bought orderReply
 	warm.buy("purchase-warm").into(t, 201, &bought)
@@ -118,9 +132,6 @@ func measure(t *testing.T) *meter {
 	warm.pay(bought.Payment)
 	c.sim.DeliverDue(t.Context())
 	warm.poll(bought.Order.ID)
-	for _, w := range c.aws {
-		m.secretReads = max(m.secretReads, w.Counts()["secretsmanager.GetSecretValue"])
-	}
 	for name := range c.aws {
 		c.fault(name, m.passing)
 	}
@@ -129,6 +140,90 @@ func measure(t *testing.T) *meter {
 		m.ok(m.tick())
 	}).Work
 	return m
+}
+
+const (
+	longAfterRotation = 30 * 24 * time.Hour // no start reads the version before any more, unless something does not fit
+	pastSecretsTTL    = 20 * time.Minute
+
+	emptyRequest = `{"version":"2.0","rawPath":"/","headers":{"host":"x"},"requestContext":{"http":{"method":"GET","path":"/"}}}`
+	emptyBatch   = `{"Records":[]}`
+)
+
+// start counts what a function asks for before its first event, and when its secrets have grown old. The events ask for nothing.
+func (m *meter) start(function string) {
+	event := emptyRequest
+	if function == "reconcile" {
+		event = emptyBatch
+	}
+	m.fault(function, func(p lambdatest.Passing) lambdatest.Fault {
+		if p.Operation == getSecretValue {
+			return lambdatest.Fault{}
+		}
+		return m.passing(p)
+	})
+	serve := func(ahead time.Duration) (secretReads int, readUnits float64) {
+		m.ok(os.WriteFile(m.clock, fmt.Appendf(nil, "%d", int64(ahead.Seconds())), 0o600))
+		reads := m.aws[function].Counts()[getSecretValue]
+		w := m.step(function+" starts", func() {
+			_, err := m.fn[function].Invoke(m.Context(), []byte(event))
+			m.ok(err)
+		})
+		return m.aws[function].Counts()[getSecretValue] - reads, w.ReadUnits
+	}
+	var s cost.Start
+	s.SecretReads, s.ReadUnits = serve(longAfterRotation)
+	m.starts[function] = s
+	again, _ := serve(longAfterRotation + pastSecretsTTL)
+	m.refreshReads = max(m.refreshReads, again)
+	m.fn[function].Kill()
+	m.ok(os.Remove(m.clock))
+	m.fault(function, nil)
+}
+
+const getSecretValue = "secretsmanager.GetSecretValue"
+
+// toWeChat counts what the functions send to WeChat.
+func (m *meter) toWeChat(wechat http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Host = "api.weixin.qq.com"
+		sent, err := httputil.DumpRequest(r, true)
+		if err != nil {
+			m.Error(err)
+		}
+		m.count(func(w *cost.Work) {
+			w.WeChatCalls++
+			w.WeChatBytes += len(sent)
+		})
+		wechat.ServeHTTP(w, r)
+	})
+}
+
+// handshakeBytes is what a client sends until the first request can follow.
+func handshakeBytes(t *testing.T) int {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	plain, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	sent := &sentBytes{Conn: plain}
+	client := tls.Client(sent, &tls.Config{ServerName: "api.weixin.qq.com", InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}) // only sizes count
+	if err := client.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	return sent.n
+}
+
+type sentBytes struct {
+	net.Conn
+	n int
+}
+
+func (s *sentBytes) Write(p []byte) (int, error) {
+	s.n += len(p)
+	return s.Conn.Write(p)
 }
 
 // paidOrder is a purchase as most are: the push comes and is believed, and nothing is left to do.
@@ -519,7 +614,8 @@ func costsOfTemplate(t *testing.T) (c cost.Template) {
 		case r.Type == "AWS::Serverless::Function":
 			memory[strings.ToLower(strings.TrimSuffix(id, "Function"))] = r.memory(t, s)
 		case r.Type == "AWS::CloudWatch::Alarm":
-			c.Alarms += r.watched(t)
+			c.Alarms++
+			c.AlarmMetrics += r.watched(t)
 		case r.Type == "AWS::CloudWatch::Dashboard":
 			c.Dashboards++
 		case r.Type == "AWS::SecretsManager::Secret":

@@ -10,7 +10,7 @@ type step string
 const (
 	stepLook        step = "look"         // query an attempt
 	stepDeliver     step = "deliver"      // tell the delivery target its next event
-	stepStartRefund step = "start-refund" // read left_fee, store it, send
+	stepStartRefund step = "start-refund" // look whether WeChat knows the number, read left_fee, store it, send
 	stepLookRefund  step = "look-refund"  // query a refund; send the same bytes again when it is absent
 	stepTell        step = "tell"         // notify_provide_goods
 )

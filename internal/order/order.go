@@ -108,7 +108,7 @@ func (p Payment) believed() bool { return !p.Surplus && (p.Mismatch == "" || p.A
 type RefundState string
 
 const (
-	RefundReserved RefundState = "reserved" // intent stored, nothing read or sent yet
+	RefundReserved RefundState = "reserved" // intent stored, nothing read or sent yet, unless a restore forgot it
 	RefundReady    RefundState = "ready"    // every parameter stored: it may have been sent, look before sending
 	RefundRunning  RefundState = "running"  // WeChat accepted it
 	RefundDone     RefundState = "done"     // the user has the money

@@ -89,6 +89,22 @@ func TestTheOrdersPaidInAWindowAreListedAcrossHours(t *testing.T) {
 	}
 }
 
+func TestAWindowHoldsItsBeginningAndNotItsEnd(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	ids := s.paidAt(0, 10*time.Minute)
+	o, err := s.stack.Orders.Get(t.Context(), ids[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := s.listPaid(order.Window{From: o.PaidAt.Add(-time.Hour), To: o.PaidAt}, 0); !slices.Equal(got, ids[:1]) {
+		t.Errorf("to the moment of the second payment: %v, want %v", got, ids[:1])
+	}
+	if got, _ := s.listPaid(order.Window{From: o.PaidAt, To: o.PaidAt.Add(time.Hour)}, 0); !slices.Equal(got, ids[1:]) {
+		t.Errorf("from it: %v, want %v", got, ids[1:])
+	}
+}
+
 func TestAWindowOrCursorThatCannotBeIsRefused(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)

@@ -75,7 +75,7 @@ func (s *Service) Login(ctx context.Context, code string) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	u, err := s.User(ctx, got.OpenID)
+	u, err := s.user(ctx, got.OpenID, s.Store.Peek) // the write finds out whether that was the newest
 	if err != nil {
 		return Token{}, err
 	}
@@ -98,13 +98,17 @@ func (s *Service) newToken(ctx context.Context, openID string) (Token, error) {
 	return t, nil
 }
 
-// Authenticate returns the openid behind a token: one read. Problems: Unauthorized, Unavailable.
+// Authenticate returns the openid behind a token: one read. A token never changes, so a read that lags finds it as well; what it
+// does not find may have just been created. Problems: Unauthorized, Unavailable.
 func (s *Service) Authenticate(ctx context.Context, token string) (string, error) {
 	unknown := problem.New(problem.Unauthorized, "the token is missing, wrong or expired: log in again")
 	if token == "" || len(token) > tokenCharsMax {
 		return "", unknown
 	}
-	doc, err := s.Store.Get(ctx, tokenID(token))
+	doc, err := s.Store.Peek(ctx, tokenID(token))
+	if errors.Is(err, store.ErrNotFound) {
+		doc, err = s.Store.Get(ctx, tokenID(token))
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return "", unknown
 	}
@@ -120,8 +124,12 @@ func (s *Service) Authenticate(ctx context.Context, token string) (string, error
 
 // User reads what we know of a user: one read. A user who never logged in is no problem, only without a key.
 func (s *Service) User(ctx context.Context, openID string) (User, error) {
+	return s.user(ctx, openID, s.Store.Get)
+}
+
+func (s *Service) user(ctx context.Context, openID string, read func(context.Context, string) (store.Doc, error)) (User, error) {
 	u := User{OpenID: openID}
-	doc, err := s.Store.Get(ctx, userID(openID))
+	doc, err := read(ctx, userID(openID))
 	if errors.Is(err, store.ErrNotFound) {
 		return u, nil
 	}

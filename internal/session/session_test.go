@@ -342,7 +342,8 @@ func (f *forgetful) Create(_ context.Context, doc store.Doc) (store.Doc, error) 
 	return doc, nil
 }
 
-func (f *forgetful) Get(context.Context, string) (store.Doc, error) { return f.doc, nil }
+func (f *forgetful) Get(context.Context, string) (store.Doc, error)  { return f.doc, nil }
+func (f *forgetful) Peek(context.Context, string) (store.Doc, error) { return f.doc, nil }
 
 func TestATokenEndsAlthoughTheStoreStillHasIt(t *testing.T) {
 	t.Parallel()
@@ -359,5 +360,44 @@ func TestATokenEndsAlthoughTheStoreStillHasIt(t *testing.T) {
 	*now = token.ExpiresAt
 	if _, err := s.Authenticate(t.Context(), token.Value); !errors.Is(err, problem.Unauthorized) {
 		t.Errorf("after: %v", err)
+	}
+}
+
+// late is a store whose Peek knows nothing newer than what it was given.
+type late struct {
+	store.Store
+	seen map[string]store.Doc
+}
+
+func (l *late) Peek(_ context.Context, id string) (store.Doc, error) {
+	if doc, ok := l.seen[id]; ok {
+		return doc, nil
+	}
+	return store.Doc{}, store.ErrNotFound
+}
+
+func TestLoginsAndTokensAreRightAlthoughReadsLag(t *testing.T) {
+	t.Parallel()
+	s, now := service(t, wechat{"1": session(alice, "key-1"), "2": session(alice, "key-2"), "3": session(alice, "key-3")})
+	behind := &late{s.Store, map[string]store.Doc{}}
+	s.Store = behind
+	for _, code := range []string{"1", "2", "3"} {
+		*now = now.Add(time.Second)
+		token, err := s.Login(t.Context(), code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if openID, err := s.Authenticate(t.Context(), token.Value); err != nil || openID != alice {
+			t.Errorf("login %s: a token that was just made is that of %q: %v", code, openID, err)
+		}
+		if u, err := s.User(t.Context(), alice); err != nil || u.SessionKey != "key-"+code {
+			t.Errorf("login %s left the key %q: %v", code, u.SessionKey, err)
+		}
+		if code == "1" { // which is all that Peek will ever see: the third login meets a version that is gone
+			behind.seen[userID(alice)], err = behind.Get(t.Context(), userID(alice))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }

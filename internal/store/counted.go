@@ -48,6 +48,12 @@ func (c *Counted) Get(ctx context.Context, id string) (Doc, error) {
 	return c.Store.Get(ctx, id)
 }
 
+// Peek counts as a Get.
+func (c *Counted) Peek(ctx context.Context, id string) (Doc, error) {
+	c.count(&c.counts.Get)
+	return c.Store.Peek(ctx, id)
+}
+
 func (c *Counted) Update(ctx context.Context, doc Doc) (Doc, error) {
 	c.count(&c.counts.Update)
 	return c.Store.Update(ctx, doc)

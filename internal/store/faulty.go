@@ -86,6 +86,11 @@ func (f *Faulty) Get(ctx context.Context, id string) (Doc, error) {
 	return faulty(f, Call{Op: "Get", ID: id}, func() (Doc, error) { return f.Store.Get(ctx, id) })
 }
 
+// Peek fails as a Get.
+func (f *Faulty) Peek(ctx context.Context, id string) (Doc, error) {
+	return faulty(f, Call{Op: "Get", ID: id}, func() (Doc, error) { return f.Store.Peek(ctx, id) })
+}
+
 func (f *Faulty) Update(ctx context.Context, doc Doc) (Doc, error) {
 	return faulty(f, Call{Op: "Update", ID: doc.ID, Write: true}, func() (Doc, error) { return f.Store.Update(ctx, doc) })
 }

@@ -11,8 +11,8 @@
 //     lost on the way) succeeds if the first one happened and nobody wrote since; it is not a conflict with itself.
 //   - No document that the store returns carries a Stamp. Two writers who read the same version would otherwise both
 //     write with the stamp they read, and the loser would take the winner's write for its own.
-//   - Due, ByUser, Count and Find may lag behind the writes by seconds: who acts on what they return reads the
-//     document again and writes conditionally.
+//   - Peek, Due, ByUser, Count and Find may lag behind the writes by seconds: who acts on what they return reads the
+//     document again or writes conditionally.
 //   - An error that is none of the sentinels below means that the outcome is unknown: the write may have happened, or
 //     may still happen when the context ended first, whole or not at all. Unknown tells them apart.
 //   - Times come back in UTC, rounded down to the precision named at their field.
@@ -101,6 +101,10 @@ type Store interface {
 	Create(ctx context.Context, doc Doc) (Doc, error)
 	// Get returns the document as the last finished write left it (a consistent read), or ErrNotFound.
 	Get(ctx context.Context, id string) (Doc, error)
+	// Peek is Get at half the price: it returns the document as some finished write left it, perhaps not the last one, or
+	// ErrNotFound, perhaps of a document that was just created. It is for documents that never change, and for writers, whose
+	// write fails when the document has changed.
+	Peek(ctx context.Context, id string) (Doc, error)
 	// Update replaces the document whose stored version is doc.Version (compare-and-swap) and returns it with the
 	// next version, or the stored document and ErrConflict. Created cannot change: the stored one stays and is returned.
 	// When nothing is stored, or it has expired, ErrConflict comes with the zero Doc.

@@ -85,7 +85,7 @@ func TestARuleReceivesTheEvent(t *testing.T) {
 		}
 		want := map[string]any{
 			"eventId": "o4ddktbswr7gdpiaohrdjhvlqe.1", "orderId": "o4ddktbswr7gdpiaohrdjhvlqe", "seq": 1.0, "productId": "gem_60", "quantity": 2.0, "amount": 1200.0, "fee": 1200.0, "state": "delivering",
-			"attach": "", "openId": "oUser", "env": 0.0, "paid": 1200.0, "refunded": 0.0, "at": "2026-03-01T02:00:00Z",
+			"attach": "", "openId": "oUser", "env": 0.0, "owned": true, "paid": 1200.0, "refunded": 0.0, "at": "2026-03-01T02:00:00Z",
 		}
 		detail := map[string]any{}
 		if err := json.Unmarshal(event.Detail, &detail); err != nil {

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/store"
@@ -47,7 +46,12 @@ func New(client *dynamodb.Client, tables Tables, now func() time.Time) *Store {
 }
 
 // Get: see store.Store. It is a consistent read.
-func (s *Store) Get(ctx context.Context, id string) (store.Doc, error) {
+func (s *Store) Get(ctx context.Context, id string) (store.Doc, error) { return s.get(ctx, id, true) }
+
+// Peek: see store.Store. It is an eventually consistent read.
+func (s *Store) Peek(ctx context.Context, id string) (store.Doc, error) { return s.get(ctx, id, false) }
+
+func (s *Store) get(ctx context.Context, id string, consistent bool) (store.Doc, error) {
 	if !storable(store.Doc{ID: id}) {
 		return store.Doc{}, store.ErrNotFound
 	}
@@ -55,7 +59,7 @@ func (s *Store) Get(ctx context.Context, id string) (store.Doc, error) {
 	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName:      &table,
 		Key:            keyOf(id),
-		ConsistentRead: aws.Bool(true),
+		ConsistentRead: &consistent,
 	})
 	if err != nil {
 		return store.Doc{}, s.failed("get", table, err)

@@ -246,19 +246,21 @@ func batch(item string, unread ...string) fault {
 	return answer(200, `{"Responses":{"xpay-orders":[`+item+`]},"UnprocessedKeys":`+left+`}`)
 }
 
-// TestAGetIsAConsistentRead: no server on one machine shows the difference.
-func TestAGetIsAConsistentRead(t *testing.T) {
+// TestAGetIsAConsistentReadAndAPeekIsNot: no server on one machine shows the difference, but for the bill.
+func TestAGetIsAConsistentReadAndAPeekIsNot(t *testing.T) {
 	t.Parallel()
 	w := offline()
-	var body []byte
-	w.plan = []fault{{answer: func(r *http.Request) (*http.Response, error) {
-		body, _ = io.ReadAll(r.Body)
-		return answer(200, `{}`).answer(r)
-	}}}
-	err := w.get("order/a")()
-	var sent struct{ ConsistentRead bool }
-	if json.Unmarshal(body, &sent) != nil || !sent.ConsistentRead || !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("sent %s, error %v", body, err)
+	for consistent, read := range map[bool]func(context.Context, string) (store.Doc, error){true: w.store.Get, false: w.store.Peek} {
+		var body []byte
+		w.plan = []fault{{answer: func(r *http.Request) (*http.Response, error) {
+			body, _ = io.ReadAll(r.Body)
+			return answer(200, `{}`).answer(r)
+		}}}
+		_, err := read(t.Context(), "order/a")
+		var sent struct{ ConsistentRead bool }
+		if json.Unmarshal(body, &sent) != nil || sent.ConsistentRead != consistent || !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("sent %s, error %v", body, err)
+		}
 	}
 }
 

@@ -141,6 +141,9 @@ func (s *Store) Get(ctx context.Context, id string) (store.Doc, error) {
 	return doc, failed("get "+id, err)
 }
 
+// Peek: see store.Store. It never lags.
+func (s *Store) Peek(ctx context.Context, id string) (store.Doc, error) { return s.Get(ctx, id) }
+
 // Due: see store.Store. It never lags.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]store.Ref, error) {
 	if err := store.CheckDue(limit); err != nil {

@@ -23,6 +23,7 @@ func endedContext(s *suite) {
 	for name, call := range map[string]func() error{
 		"create":  func() error { _, err := s.Store.Create(ctx, s.doc("order/b")); return err },
 		"get":     func() error { _, err := s.Store.Get(ctx, "order/a"); return err },
+		"peek":    func() error { _, err := s.Store.Peek(ctx, "order/a"); return err },
 		"update":  func() error { _, err := s.Store.Update(ctx, changed); return err },
 		"due":     func() error { _, err := s.Store.Due(ctx, s.now, 1); return err },
 		"count":   func() error { _, err := s.Store.Count(ctx, "alice", "order", s.now, 1); return err },

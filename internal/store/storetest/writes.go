@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/store"
@@ -20,6 +21,7 @@ var writes = []test{
 	{"an update of nothing is a conflict with nothing", updateNothing},
 	{"a get sees each write at once", getAfterWrite},
 	{"what is not stored is not found", getNothing},
+	{"a peek sees each write in the end", peekAfterWrite},
 	{"a second handle sees everything", reopened},
 }
 
@@ -165,6 +167,23 @@ func getNothing(s *suite) {
 		s.wantErr(err, store.ErrNotFound)
 		s.same("beside the error", got, store.Doc{})
 	}
+}
+
+func peekAfterWrite(s *suite) {
+	doc := s.create(s.doc("order/a"))
+	for range 2 {
+		s.soon("peek", doc, func() (any, error) {
+			got, err := s.Store.Peek(s.Context(), "order/a")
+			if errors.Is(err, store.ErrNotFound) {
+				err = nil
+			}
+			return got, err
+		})
+		doc = s.update(doc)
+	}
+	got, err := s.Store.Peek(s.Context(), "order/b")
+	s.wantErr(err, store.ErrNotFound)
+	s.same("beside the error", got, store.Doc{})
 }
 
 func reopened(s *suite) {
