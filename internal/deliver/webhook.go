@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/order"
@@ -20,6 +21,8 @@ import (
 
 const (
 	timeout        = 10 * time.Second // for one try, its answer included
+	timeoutSilent  = time.Second      // for one try while the receiver is silent
+	silence        = time.Minute      // how long it counts as silent after a try of full length without an answer
 	answerBytesMax = 64 << 10         // read so that the connection can be used again, and thrown away
 )
 
@@ -29,6 +32,8 @@ type Webhook struct {
 	Keys      []Key             // each signs, so that the receiver may hold any of them while they rotate
 	Transport http.RoundTripper // nil: http.DefaultTransport
 	Now       func() time.Time
+
+	silentUntil atomic.Int64 // Unix nanoseconds
 }
 
 // CheckURL refuses what the events must not be sent to: they name users and money, so anything but a loopback host is
@@ -59,13 +64,15 @@ type message struct {
 	Data      Data      `json:"data"`
 }
 
-// Deliver posts one event and reports whether the receiver accepted it: with any status of 200 to 299, within 10 seconds.
-// Redirects are not followed, and neither the answer's headers nor its body are read for anything. The error names the status or
+// Deliver posts one event and reports whether the receiver accepted it: with any status of 200 to 299, within 10 seconds. In the
+// minute after a try that got no answer in 10 seconds it has one second: a receiver that hangs must not take the time of the
+// orders that want something of WeChat. Redirects are not followed, and neither the answer's headers nor its body are read for anything. The error names the status or
 // the network's reason, never the URL nor anything that the receiver wrote. After an error the receiver may have the event all
 // the same.
 func (w *Webhook) Deliver(ctx context.Context, d order.Delivery) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, w.patience())
 	defer cancel()
+	defer w.measure(w.Now())
 	req, err := w.request(ctx, d)
 	if err != nil {
 		return err
@@ -80,6 +87,21 @@ func (w *Webhook) Deliver(ctx context.Context, d order.Delivery) error {
 		return fmt.Errorf("the delivery target answers with status %d, any 2xx would accept the event", resp.StatusCode)
 	}
 	return nil
+}
+
+// patience is how long a try may take.
+func (w *Webhook) patience() time.Duration {
+	if w.Now().UnixNano() < w.silentUntil.Load() {
+		return timeoutSilent
+	}
+	return timeout
+}
+
+// measure remembers a try that took ten seconds. Short ones do not count: else a slow receiver would stay silent for ever.
+func (w *Webhook) measure(start time.Time) {
+	if now := w.Now(); now.Sub(start) >= timeout {
+		w.silentUntil.Store(now.Add(silence).UnixNano())
+	}
 }
 
 // request makes the signed request of one try.

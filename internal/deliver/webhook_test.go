@@ -222,8 +222,8 @@ func TestAReceiverHasTenSecondsOrWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	hangs := wire(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() })
 	synctest.Test(t, func(t *testing.T) {
-		w := deliver.Webhook{URL: "https://shop.example/token", Keys: keys(t, specKey), Transport: hangs, Now: time.Now}
 		for _, left := range []time.Duration{time.Minute, 3 * time.Second} {
+			w := deliver.Webhook{URL: "https://shop.example/token", Keys: keys(t, specKey), Transport: hangs, Now: time.Now}
 			ctx, cancel := context.WithTimeout(t.Context(), left)
 			start := time.Now()
 			err := w.Deliver(ctx, paid())
@@ -231,6 +231,41 @@ func TestAReceiverHasTenSecondsOrWhatIsLeft(t *testing.T) {
 			if took := time.Since(start); took != min(left, 10*time.Second) || !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "token") {
 				t.Errorf("with %s left it took %s: %v", left, took, err)
 			}
+		}
+	})
+}
+
+func TestAReceiverThatHangsIsGivenASecondForAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := wire(func(r *http.Request) (*http.Response, error) {
+			select {
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			case <-time.After(11 * time.Second):
+				return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+			}
+		})
+		w := deliver.Webhook{URL: "https://shop.example", Keys: keys(t, specKey), Transport: slow, Now: time.Now}
+		for _, c := range []struct{ wait, took time.Duration }{
+			{0, 10 * time.Second}, {0, time.Second}, {30 * time.Second, time.Second}, {30 * time.Second, 10 * time.Second}, {0, time.Second},
+		} {
+			time.Sleep(c.wait)
+			start := time.Now()
+			if err := w.Deliver(t.Context(), paid()); err == nil || time.Since(start) != c.took {
+				t.Errorf("after %s more it took %s, want %s: %v", c.wait, time.Since(start), c.took, err)
+			}
+		}
+		w.Transport = wire(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 503, Body: http.NoBody, Request: r}, nil
+		})
+		_ = w.Deliver(t.Context(), paid()) // an answer is no silence
+		time.Sleep(2 * time.Minute)
+		_ = w.Deliver(t.Context(), paid())
+		w.Transport = slow
+		start := time.Now()
+		if _ = w.Deliver(t.Context(), paid()); time.Since(start) != 10*time.Second {
+			t.Errorf("after a refusal it took %s", time.Since(start))
 		}
 	})
 }
