@@ -44,6 +44,9 @@ type Template struct {
 	BatchSize int            `json:"batchSize"` // messages that one invocation of reconcile gets at most
 	Secrets   int            `json:"secrets"`
 
+	LogLevel       string `json:"logLevel"`       // of the functions' own lines
+	SystemLogLevel string `json:"systemLogLevel"` // of those that Lambda writes
+
 	Alarms       int `json:"alarms"`
 	AlarmMetrics int `json:"alarmMetrics"` // that the alarms read: each is charged
 	Metrics      int `json:"metrics"`

@@ -261,6 +261,27 @@ func TestTheCostPageSaysWhatTheCodeComputes(t *testing.T) {
 	}
 }
 
+// natMonthUSD is a NAT gateway for 730 hours, at 0.045 USD an hour, and its public address, at 0.005.
+const natMonthUSD = 730 * (0.045 + 0.005)
+
+// A guide that compares with the bill changes with it.
+func TestTheGuideComparesANATGatewayWithTheBill(t *testing.T) {
+	t.Parallel()
+	_, b := thisRelease(t)
+	raw, err := os.ReadFile("../../docs/how-to/deploy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if millions := natMonthUSD / b.MillionPaid; millions < 2.5 || millions >= 3 {
+		t.Errorf("a NAT gateway costs as much as %.2f million paid orders: correct docs/how-to/deploy.md", millions)
+	}
+	for _, want := range []string{fmt.Sprintf("\n%.2f USD a month", natMonthUSD), "as much as nearly three million paid orders"} {
+		if !strings.Contains(string(raw), want) {
+			t.Errorf("docs/how-to/deploy.md lacks %q", want)
+		}
+	}
+}
+
 func page(t *testing.T) string {
 	c, bill := thisRelease(t)
 	look := c.Cart[slices.IndexFunc(c.Cart, func(s cost.Step) bool { return s.Invocations["reconcile"] > 0 })]
@@ -273,7 +294,7 @@ table of prices (`+"`--show-prices`, `--prices FILE`"+`).
 `+"```text\n%s```"+`
 
 A share of 0.5 is one abandoned cart beside each paid order: half of all carts. Whether they belong to the price of a paid order is for
-the reader to decide, so both totals are there.
+the reader to decide, so both totals are there. What was taken out of the bill, with each line before and after: [decision 29](../decisions/0029-cost.md).
 
 A paid order is one that is paid within a minute after it was signed, and polled once when it is. One that is paid later is looked at before, as a cart is:
 %d write units, %g read units and a call to WeChat, %.2f %s for a million of them. The bill takes one paid order in %.0f for such a one. Each further step of
@@ -290,13 +311,13 @@ The table was written down on %s; no page of AWS was read for it. What others sa
 
 A test runs the built functions against a server that speaks AWS's protocol, with the roles and settings of template.yaml, and sees every request on
 the wire: `+"`tools/with-moto go test ./internal/lambdae2e -run Cost`"+`. Units of DynamoDB follow from the size of the items before and after each
-write, and of the entries that the indexes hold of them. Bytes of the log are those that the functions wrote at level INFO and those of the access log,
-with the 26 that CloudWatch adds to each event.
+write, and of the entries that the indexes hold of them. Bytes of the log are those that the functions wrote at level %s, those that Lambda itself writes at level %s (none at WARN),
+and those of the access log, with the 26 that CloudWatch adds to each event: the levels are the template's own.
 
 | order | step | invocations | write units | read units | SQS requests | bytes of log |
 |---|---|---|---|---|---|---|
 `, bill, look.WriteUnits, look.ReadUnits, bill.Late.Total/bill.LateOnes*1e6, bill.Currency, float64(bill.Orders)/bill.LateOnes, c.Template.Alarms,
-		c.Template.AlarmMetrics, bill.Dated)
+		c.Template.AlarmMetrics, bill.Dated, c.Template.LogLevel, c.Template.SystemLogLevel)
 	rows(&b, "paid", c.Paid)
 	rows(&b, "abandoned", c.Cart)
 	b.WriteString(`
@@ -320,15 +341,17 @@ A paid order leaves %d bytes in the table and its indexes, an abandoned one %d.
 	for _, a := range cost.Assumptions() {
 		fmt.Fprintf(&b, "| %s | %g | %s |\n", a.Name, a.Value, a.Why)
 	}
-	b.WriteString(`
+	fmt.Fprintf(&b, `
 The orders are taken for those of one month, evenly spread: looks that are due in the same minute are sent, received and looked at together, up to ten.
 
 ## What is left out
 
-Free tiers (they would take some dollars off), taxes, a NAT gateway (33 USD a month for each zone, with ` + "`SubnetIds`" + `), a custom domain, pushes that WeChat
-repeats, polls beyond the one (of an order that is not paid yet a poll asks WeChat, when the last look is 3 s ago, and costs as much as a look), refunds, lists of orders, requests of the merchant's own backend, the delivery target, the storage of logs (0.03 USD for a GB and month), requests to
-KMS (a few cents), and what hides in a sweep that finds something: a fiftieth of a read unit for each order that is due.
-`)
+Free tiers (they would take some dollars off), taxes, a NAT gateway (with `+"`SubnetIds`"+`; %.2f USD a month for each zone with its public address, as much as %.1f
+million paid orders, and 0.045 USD for each GB), a custom domain, pushes that WeChat repeats, polls beyond the one (of an order that is not paid yet a poll asks
+WeChat, when the last look is 3 s ago, and costs as much as a look), refunds, lists of orders, requests of the merchant's own backend, the delivery target, the
+storage of logs (0.03 USD for a GB and month) and of sessions (cents: they live for a week), requests to KMS (a few cents), and what hides in a sweep that finds
+something: a fiftieth of a read unit for each order that is due.
+`, natMonthUSD, natMonthUSD/bill.MillionPaid)
 	return b.String()
 }
 

@@ -86,12 +86,13 @@ func nearly(a, b int) bool { return math.Abs(float64(a-b)) <= bytesTolerance*flo
 // meter watches everything between the functions, the phone and AWS.
 type meter struct {
 	*cloud
-	db        *dynamodb.Client // past the wires
-	endpoint  string
-	indexes   []capacity.Index
-	queueWire *lambdatest.Wire
-	accessLog string
-	idle      cost.Work // a tick that finds nothing
+	db          *dynamodb.Client // past the wires
+	endpoint    string
+	indexes     []capacity.Index
+	queueWire   *lambdatest.Wire
+	accessLog   string
+	systemLevel string    // of the lines that Lambda itself writes
+	idle        cost.Work // a tick that finds nothing
 
 	starts       map[string]cost.Start
 	refreshReads int // the most that one environment made when its secrets had to be read again
@@ -102,8 +103,11 @@ type meter struct {
 
 // measure deploys with warm functions: each has served, so that no further request reads secrets or the access token.
 func measure(t *testing.T) *meter {
-	m := &meter{endpoint: awstest.Endpoint(t), accessLog: accessLogFormat(t), starts: map[string]cost.Start{}, work: cost.Work{Invocations: map[string]float64{}}}
-	c := deploy(t, options{door: func(_ string, wechat http.Handler) http.Handler { return m.toWeChat(wechat) }})
+	s := readStack(t)
+	m := &meter{endpoint: awstest.Endpoint(t), accessLog: s.accessLogFormat(t), starts: map[string]cost.Start{}, work: cost.Work{Invocations: map[string]float64{}}}
+	var level string
+	level, m.systemLevel = s.logLevels(t)
+	c := deploy(t, options{logLevel: level, door: func(_ string, wechat http.Handler) http.Handler { return m.toWeChat(wechat) }})
 	m.cloud = c
 	m.db = dynamodb.NewFromConfig(awstest.Config(m.endpoint))
 	for _, ix := range tables.Input("").GlobalSecondaryIndexes {
@@ -369,6 +373,7 @@ func (m *meter) step(name string, do func()) cost.Step {
 		for _, line := range m.lines(name, before[name], int(times)) {
 			m.work.LogBytes += len(requestID.ReplaceAllString(line, `"requestId":"8f5fbb3c-3e4e-4f6e-9d6a-0c6f1a2b3c4d"`)) + lineOverhead
 		}
+		m.work.LogBytes += int(times) * systemBytes(m.systemLevel)
 	}
 	done := m.work
 	done.Invocations = maps.Clone(done.Invocations)
@@ -392,6 +397,21 @@ const openID = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M"
 
 // lineOverhead is what CloudWatch adds to each event that it takes in.
 const lineOverhead = 26
+
+// systemLines are what Lambda writes of an invocation that goes well, as its documentation has them, at level INFO; DEBUG adds another.
+// At WARN there are none.
+const systemLines = `{"time":"2026-11-21T10:00:00.000Z","type":"platform.start","record":{"requestId":"8f5fbb3c-3e4e-4f6e-9d6a-0c6f1a2b3c4d","version":"$LATEST"}}
+{"time":"2026-11-21T10:00:00.040Z","type":"platform.report","record":{"requestId":"8f5fbb3c-3e4e-4f6e-9d6a-0c6f1a2b3c4d","metrics":{"durationMs":39.914,"billedDurationMs":40,"memorySizeMB":256,"maxMemoryUsedMB":34},"status":"success"}}`
+
+func systemBytes(level string) (n int) {
+	if level == "WARN" {
+		return 0
+	}
+	for line := range strings.Lines(systemLines) {
+		n += len(strings.TrimSuffix(line, "\n")) + lineOverhead
+	}
+	return n
+}
 
 // requestID of Lambda is a UUID, ours is shorter.
 var requestID = regexp.MustCompile(`"requestId":"[^"]*"`)
@@ -570,7 +590,17 @@ type stack struct {
 	Parameters map[string]struct {
 		Default string `yaml:"Default"`
 	} `yaml:"Parameters"`
+	Globals struct {
+		Function struct {
+			LoggingConfig logging `yaml:"LoggingConfig"`
+		} `yaml:"Function"`
+	} `yaml:"Globals"`
 	Resources map[string]resource `yaml:"Resources"`
+}
+
+type logging struct {
+	Application yaml.Node `yaml:"ApplicationLogLevel"`
+	System      yaml.Node `yaml:"SystemLogLevel"`
 }
 
 type resource struct {
@@ -591,13 +621,41 @@ func readStack(t *testing.T) stack {
 	return s
 }
 
-func accessLogFormat(t *testing.T) string {
+// text is a text of the template: itself, or the default of the parameter that it refers to.
+func (s stack) text(n yaml.Node) string {
+	if n.Tag == "!Ref" {
+		return s.Parameters[n.Value].Default
+	}
+	return n.Value
+}
+
+// logLevels are those of the functions' own lines and of Lambda's, which all functions share.
+func (s stack) logLevels(t *testing.T) (application, system string) {
+	all := s.Globals.Function.LoggingConfig
+	for id, r := range s.Resources {
+		var of struct {
+			LoggingConfig logging `yaml:"LoggingConfig"`
+		}
+		if r.Type != "AWS::Serverless::Function" {
+			continue
+		}
+		if err := r.Properties.Decode(&of); err != nil {
+			t.Fatal(err)
+		}
+		if own := of.LoggingConfig; !own.Application.IsZero() || !own.System.IsZero() {
+			t.Errorf("%s has log levels of its own, which are not counted", id)
+		}
+	}
+	return s.text(all.Application), s.text(all.System)
+}
+
+func (s stack) accessLogFormat(t *testing.T) string {
 	var api struct {
 		Settings struct {
 			Format string `yaml:"Format"`
 		} `yaml:"AccessLogSettings"`
 	}
-	node := readStack(t).Resources["Api"].Properties
+	node := s.Resources["Api"].Properties
 	if err := node.Decode(&api); err != nil || api.Settings.Format == "" {
 		t.Fatalf("the access log has no format: %v", err)
 	}
@@ -636,6 +694,7 @@ func costsOfTemplate(t *testing.T) (c cost.Template) {
 	}
 	c.Metrics = len(observe.MetricNames()) + len(filtered)
 	c.MemoryMB = memory
+	c.LogLevel, c.SystemLogLevel = s.logLevels(t)
 	var reconcile struct {
 		Events struct {
 			Messages struct {

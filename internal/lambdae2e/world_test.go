@@ -1,6 +1,7 @@
 package lambdae2e_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -115,6 +116,7 @@ type cloud struct {
 type options struct {
 	pushMode   string                                                  // aes
 	visibility string                                                  // of the queue, in seconds: 1
+	logLevel   string                                                  // of the functions: INFO
 	door       func(function string, wechat http.Handler) http.Handler // stands before WeChat; nil: nothing does
 }
 
@@ -140,6 +142,7 @@ func deploy(t *testing.T, opt options) *cloud {
 		"XPAY_PUSH_SECRET":     c.secret(name+"-push", fmt.Sprintf(`{"tokens":[%q],"aesKeys":[%q]}`, pushToken, aesKey)),
 		"XPAY_MERCHANT_SECRET": c.secret(name+"-merchant", fmt.Sprintf(`{"appSecret":%q,"appKeys":{"production":%q,"sandbox":""}}`, appSecret, appKey)),
 		"XPAY_SEAL_SECRET":     c.secret(name+"-seal", fmt.Sprintf(`{"key":%q}`, sealKey)),
+		"AWS_LAMBDA_LOG_LEVEL": cmp.Or(opt.logLevel, "INFO"),
 	}
 	for _, f := range awsenv.Functions() {
 		c.aws[f.Name], c.wechat[f.Name] = c.wire(*cfg.BaseEndpoint), c.wire(wechat)
