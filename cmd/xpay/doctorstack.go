@@ -59,7 +59,8 @@ func secretChecks(ctx context.Context, s *operator.Stack, cfg *backend.Config) (
 		switch {
 		case err != nil:
 			check.Status, check.What, check.WhatZH = doctor.Fix, strings.ReplaceAll(err.Error(), "\n", "; "), "密钥缺失或不可用，函数无法启动"
-			check.Fix, check.FixZH = "xpay secrets put "+name+" --stack "+s.Name, "执行 xpay secrets put "+name+" --stack "+s.Name
+			command := mends(name, err) + " --stack " + s.Name
+			check.Fix, check.FixZH = command, "执行 "+command
 		case name == "push" && cfg.Env == xpay.Production && len(cfg.Push.AESKeys) == 0:
 			check.Status, check.What, check.WhatZH = doctor.Fix, "there is no EncodingAESKey: production takes pushes in plain mode only", "没有 EncodingAESKey：生产环境只能接收明文推送"
 			check.Fix, check.FixZH = "move to 安全模式 as docs/operating/runbook.md says under plain-pushes", "按 docs/operating/runbook.md 的 plain-pushes 切换到安全模式"
@@ -67,6 +68,14 @@ func secretChecks(ctx context.Context, s *operator.Stack, cfg *backend.Config) (
 		found = append(found, check)
 	}
 	return found, nil
+}
+
+// mends is the command that makes a secret usable. A sealing key nobody has to know: the first one is made, and not typed.
+func mends(secret string, err error) string {
+	if secret == "seal" && errors.Is(err, operator.ErrNoValue) {
+		return "xpay secrets rotate seal"
+	}
+	return "xpay secrets put " + secret
 }
 
 // plainPushes says whether production was pushed to in plain mode within a day: nothing signs the body of such a push.

@@ -301,7 +301,7 @@ func TestTheDoctorExaminesADeployedStack(t *testing.T) {
 	_, weChat := simulated(t, nil)
 	receiver := backendFor(t, configured(t, nil))
 	d := deployed(t, strings.TrimSuffix(receiver.push, "/wechat/push"), weChat)
-	d.xpay(t, "", "doctor").want(t, 1, "no value yet", "FIX         secret-push", "FIX         secret-merchant", "secrets put merchant --stack "+d.name)
+	d.xpay(t, "", "doctor").want(t, 1, "no value yet", "FIX         secret-push", "FIX         secret-merchant", "secrets put merchant --stack "+d.name, "-> xpay secrets rotate seal --stack "+d.name)
 	known := strings.Replace(pushJSON, consoleToken, testToken, 1) // to the receiver
 	d.put(t, "PushSecretArn", known)
 	d.xpay(t, merchantJSON, "secrets", "put", "merchant", "--file", "-").want(t, 0)
