@@ -251,6 +251,7 @@ func TestEachCheckSaysWhatItFound(t *testing.T) {
 		{"push-url", "nobody there", func(w *world) { w.patient.PushURL = "http://127.0.0.1:1/" }, Fix, "start the backend"},
 		{"push-url", "another token", func(w *world) { w.receiver.token = "another" }, Fix, "Token"},
 		{"push-url", "another path", func(w *world) { w.receiver.token, w.receiver.refuse = "another", 404 }, Fix, "/wechat/push"},
+		{"push-url", "it fails", func(w *world) { w.receiver.token, w.receiver.refuse = "another", 503 }, Fix, "Paused"},
 		{"push-url", "an echo in quotes", func(w *world) { w.receiver.echo = `"%s"` }, Fix, "no quotes"},
 		{"push-url", "a port that WeChat does not use", elsewhere("http://shop.example.com:8443/"), Fix, "443"},
 

@@ -74,6 +74,9 @@ func (e *examination) echo(ctx context.Context) bool {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		e.fix(nameURL, fmt.Sprintf("the receiver refuses WeChat's check of the URL (HTTP %d): its Token differs", status), "接收端拒绝 URL 校验：Token 不一致",
 			"use the same Token here, in the backend and in 小程序后台 → 开发管理 → 消息推送; and compare the clocks", "让本配置、后端和 小程序后台 → 开发管理 → 消息推送 的 Token 一致，并检查时钟")
+	case status >= http.StatusInternalServerError:
+		e.fix(nameURL, fmt.Sprintf("the receiver fails at WeChat's check of the URL (HTTP %d)", status), fmt.Sprintf("接收端处理 URL 校验时出错（HTTP %d）", status),
+			"look at the backend's log; a deployed stack with Paused=yes answers 503 and is meant to", "查看后端日志；Paused=yes 的栈返回 503 属正常")
 	case status != http.StatusOK:
 		e.fix(nameURL, fmt.Sprintf("the receiver answers WeChat's check of the URL with HTTP %d", status), fmt.Sprintf("接收端对 URL 校验返回 HTTP %d", status),
 			"check the path: it ends in /wechat/push", "检查路径：应以 /wechat/push 结尾")
