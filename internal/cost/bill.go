@@ -99,7 +99,7 @@ func (p Prices) of(title string, w Work, c Counts, times float64) Part {
 	part.add("API Gateway requests", float64(w.APIRequests)*millions, "million", p.APIMillionRequests)
 	part.add("Lambda requests", w.invocations()*millions, "million", p.LambdaMillionRequests)
 	part.add("Lambda duration", w.gbSeconds(c.Template.MemoryMB)*times, "GB-s", p.LambdaGBSecond)
-	part.add("DynamoDB writes", float64(w.WriteUnits)*millions, "million units", p.DynamoMillionWriteUnits)
+	part.add("DynamoDB writes, with indexes", float64(w.WriteUnits)*millions, "million units", p.DynamoMillionWriteUnits)
 	part.add("DynamoDB reads", (w.ReadUnits+readUnits)*millions, "million units", p.DynamoMillionReadUnits)
 	part.add("SQS requests", w.SQSRequests*millions, "million", p.SQSMillionRequests)
 	part.add("calls for secrets at cold starts", secretReads*times/1e4, "10 thousand", p.SecretTenThousandCalls)

@@ -76,16 +76,16 @@ func TestABillIsQuantityTimesPrice(t *testing.T) {
 		{b.Paid, "API Gateway requests", 0.02},                      // 2000 at 10 a million
 		{b.Paid, "Lambda requests", 0.2},                            // 2000 at 100 a million
 		{b.Paid, "Lambda duration", 2 * 40.8},                       // 40 ms and a hundredth of 80, with 1 GB, 2000 times
-		{b.Paid, "DynamoDB writes", 3},                              // 3000 at 1000 a million
+		{b.Paid, "DynamoDB writes, with indexes", 3},                // 3000 at 1000 a million
 		{b.Paid, "DynamoDB reads", 3.12},                            // 1500 at 2000 a million, and 3 at each of 20 cold starts
 		{b.Paid, "calls for secrets at cold starts", 0.012},         // 2 at each of 20 cold starts
 		{b.Paid, "calls to WeChat, as data to the internet", 9.375}, // 1000 MB, and a fifth for 200 connections
 		{b.Paid, "CloudWatch Logs", 7000},                           // 1000 GB
-		{b.Late, "DynamoDB writes", 0.4},                            // a tenth of the orders
+		{b.Late, "DynamoDB writes, with indexes", 0.4},              // a tenth of the orders
 		{b.Late, "SQS requests", 0.009},
 		{b.Late, "calls for secrets at cold starts", 0.0015},
 		{b.Abandoned, "calls for secrets at cold starts", 0.015}, // 5 at each of 10 cold starts
-		{b.Abandoned, "DynamoDB writes", 4},                      // as many carts as orders
+		{b.Abandoned, "DynamoDB writes, with indexes", 4},        // as many carts as orders
 		{b.Abandoned, "SQS requests", 0.09},                      // 1000 looks in a month: each alone
 		{b.Abandoned, "Lambda duration", 150.4},                  // 300.8 ms with half a GB
 		{b.Month, "secrets", 4},

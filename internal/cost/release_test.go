@@ -37,7 +37,7 @@ func TestEachLineOfTheBillIsAsReckonedByHand(t *testing.T) {
 			{"API Gateway requests", 4, "million", 1.00, 0},                                                // login, create, push, poll
 			{"Lambda requests", 4, "million", 0.20, 0},                                                     //
 			{"Lambda duration", 1000 * (310.8*128 + (40.8+40.8+10.8)*256) / 1024, "GB-s", 0.0000133334, 0}, // login; create, push, poll: each with 0.8 ms of cold start
-			{"DynamoDB writes", 2 + 3 + 3, "million units", 0.625, 0},                                      // login: user, token. create: order, its entries in the indexes user and due. push: order, its entry in due goes, one among the paid ones comes
+			{"DynamoDB writes, with indexes", 2 + 3 + 3, "million units", 0.625, 0},                        // login: user, token. create: order, its entries in the indexes user and due. push: order, its entry in due goes, one among the paid ones comes
 			{"DynamoDB reads", 0.5 + 2 + 1 + 1.5 + 0.01*(1+2+2+2), "million units", 0.125, 0},              // login, create, push, poll, and of a hundred cold starts of each
 			{"calls for secrets at cold starts", 0.01 * (2 + 2 + 1 + 2) * 100, "10 thousand", 0.05, 0},     // the callback reads one secret
 			{"CloudWatch Logs", 1e6 * (400 + 710 + 820 + 450) / gb, "GB", 0.50, bytesMayDiffer},            // a line of the function and one of the API each
@@ -47,7 +47,7 @@ func TestEachLineOfTheBillIsAsReckonedByHand(t *testing.T) {
 		{b.Late, []expected{ // 100,000 orders; 7.1 million looks in 43,800 minutes: each batch is full, with ten
 			{"Lambda requests", 0.01, "million", 0.20, 0},
 			{"Lambda duration", (10_000*300.8 + 90_000*15) / 1000 / 4, "GB-s", 0.0000133334, 0},
-			{"DynamoDB writes", 0.1 * 6, "million units", 0.625, 0},
+			{"DynamoDB writes, with indexes", 0.1 * 6, "million units", 0.625, 0},
 			{"DynamoDB reads", 0.1 + 0.01*0.01*2, "million units", 0.125, 0},
 			{"SQS requests", 0.01 * 3, "million", 0.40, 0}, // send, receive, delete
 			{"calls for secrets at cold starts", 10_000 * 0.01 * 2 / 1e4, "10 thousand", 0.05, 0},
@@ -58,7 +58,7 @@ func TestEachLineOfTheBillIsAsReckonedByHand(t *testing.T) {
 			{"API Gateway requests", 1, "million", 1.00, 0},
 			{"Lambda requests", 1 + 0.7, "million", 0.20, 0},
 			{"Lambda duration", (1e6*40.8 + 0.7e6*300.8 + 6.3e6*15) / 1000 / 4, "GB-s", 0.0000133334, 0},
-			{"DynamoDB writes", 3 + 6*6 + 5, "million units", 0.625, 0}, // a look: the claim and its end, each the order and two of due's entry; the last look leaves no entry
+			{"DynamoDB writes, with indexes", 3 + 6*6 + 5, "million units", 0.625, 0}, // a look: the claim and its end, each the order and two of due's entry; the last look leaves no entry
 			{"DynamoDB reads", 2 + 7*1 + 0.01*2 + 0.7*0.01*2, "million units", 0.125, 0},
 			{"SQS requests", 0.7 * 3, "million", 0.40, 0},
 			{"calls for secrets at cold starts", (1 + 0.7) * 0.01 * 2 * 100, "10 thousand", 0.05, 0},
