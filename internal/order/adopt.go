@@ -264,12 +264,8 @@ func notSaidPaid(why error) error {
 // createWith stores a new order together with facts about it. An order that somebody else has stored meanwhile is
 // returned as it is.
 func (s *Service) createWith(ctx context.Context, o Order, facts []Fact) (stored, error) {
-	var out Outcome
-	var alarms []Attention
-	for _, f := range facts {
-		o, out = Apply(o, f)
-		alarms = append(alarms, out.Alarms...)
-	}
+	var t telling
+	o = s.apply(ctx, &t, o, facts)
 	doc, err := encode(o, store.Doc{})
 	if err != nil {
 		return stored{}, err
@@ -281,7 +277,7 @@ func (s *Service) createWith(ctx context.Context, o Order, facts []Fact) (stored
 	case err != nil:
 		return stored{}, storeProblem(fmt.Errorf("create order %s: %w", o.ID, err))
 	}
-	s.report(ctx, Change{After: o, Event: out.Event}, alarms)
+	s.saw(ctx, Change{After: o, Event: t.out.Event})
 	return stored{Order: o, doc: kept}, nil
 }
 

@@ -22,21 +22,9 @@ func (s *Service) ConfirmDelivery(ctx context.Context, id, eventID string, seq i
 	if err != nil {
 		return Order{}, err
 	}
-	var before Order
-	var out Outcome
-	cur, err = s.write(ctx, cur, func(o Order) (Order, bool, error) {
-		facts, err := o.confirmation(eventID, seq, s.now())
-		before = o
-		for _, f := range facts {
-			o, out = Apply(o, f)
-		}
-		return o, len(facts) > 0, err
-	})
+	cur, _, err = s.takeWhat(ctx, cur, func(o Order) ([]Fact, error) { return o.confirmation(eventID, seq, s.now()) })
 	if err != nil {
 		return Order{}, err
-	}
-	if out.Event != "" {
-		s.report(ctx, Change{Before: before, After: cur.Order, Event: out.Event}, nil)
 	}
 	s.kick(ctx, cur.Order)
 	return cur.Order, nil

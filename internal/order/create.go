@@ -60,7 +60,7 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (o Order, p *xpay
 	case err != nil:
 		return Order{}, nil, false, storeProblem(fmt.Errorf("create order %s: %w", id, err))
 	}
-	s.report(ctx, Change{After: fresh, Event: EventSigned}, nil)
+	s.saw(ctx, Change{After: fresh, Event: EventSigned})
 	return fresh, payment, true, nil
 }
 

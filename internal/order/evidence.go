@@ -35,17 +35,13 @@ type evidence struct {
 	DismissedBy string    `json:"dismissedBy,omitempty"`
 }
 
-// keep stores a push that nobody understands, once for each event, number and reason: the first one calls a person if
-// it asks for one. The document is its own memory of having called. Where pushes that differ may share a name, each is kept beside
-// the others, up to piecesMax.
+// keep stores a push that nobody understands, once for each event, number and reason. Where pushes that differ may share a name, each
+// is kept beside the others, up to piecesMax.
 func (s *Service) keep(ctx context.Context, p Push, e evidence) error {
-	e.Event, e.At, e.Source = p.Event.Name, s.now(), p.source()
+	e.Event, e.At, e.Source = short(p.Event.Name), s.now(), p.source()
 	for e.Piece = range e.pieces() {
-		kept, err := s.Store.Create(ctx, e.doc(p.Raw))
+		kept, err := s.keepPiece(ctx, e, p.Raw)
 		switch {
-		case err == nil && e.Ask:
-			s.alarm(ctx, Alarm{Code: e.code(), Number: e.Number, Reason: e.Reason})
-			return nil
 		case err == nil:
 			return nil
 		case !errors.Is(err, store.ErrExists):
@@ -57,10 +53,27 @@ func (s *Service) keep(ctx context.Context, p Push, e evidence) error {
 	return s.notKept(ctx, e)
 }
 
+// keepPiece stores one piece of evidence, or returns the one that has its name already, with store.ErrExists. A new one that asks for a
+// person calls one first: if the write happens although its answer is lost, the repeat of the push finds it stored.
+func (s *Service) keepPiece(ctx context.Context, e evidence, raw []byte) (store.Doc, error) {
+	doc := e.doc(raw)
+	kept, err := s.Store.Get(ctx, doc.ID)
+	switch {
+	case err == nil:
+		return kept, store.ErrExists
+	case !errors.Is(err, store.ErrNotFound):
+		return store.Doc{}, err
+	}
+	if e.Ask {
+		s.alarm(ctx, Alarm{Code: e.code(), Number: e.Number, Reason: e.Reason})
+	}
+	return s.Store.Create(ctx, doc)
+}
+
 // notKept: a push beyond what is kept of its kind. One in plain mode is dropped, for whoever can write one can write a thousand; one in
 // secure mode is refused, so that WeChat repeats it.
 func (s *Service) notKept(ctx context.Context, e evidence) error {
-	s.Log.WarnContext(ctx, "evidence not kept: there is too much of its kind", "event", e.Event, "number", e.Number, "source", e.Source, "pieces", piecesMax)
+	s.Log.WarnContext(ctx, "evidence not kept: there is too much of its kind", "event", short(e.Event), "number", short(e.Number), "source", e.Source, "pieces", piecesMax)
 	if e.Source == SourcePlain {
 		return nil
 	}

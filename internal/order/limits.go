@@ -22,11 +22,12 @@ const (
 	attentionMax      = 16  // different open questions kept in one order
 	historyMax        = 96  // entries; state changes and money facts stay far below it
 	BodyBytesMax      = 32 << 10
-	numberBytesMax    = 64 // WeChat's numbers in a fact; real ones have up to 32 characters
-	conflictsMax      = 16 // lost compare-and-swaps before we give up and let the caller retry
-	stepsMax          = 8  // outside calls one Advance makes before it leaves the rest to the next
-	refundSendsBefore = 10 // sends of one intent before a person is asked to look
-	tellsBefore       = 8  // notify_provide_goods calls without effect before a person is asked
+	logTextBytesMax   = 200 // of a number or a reason in a line of the log
+	numberBytesMax    = 64  // WeChat's numbers in a fact; real ones have up to 32 characters
+	conflictsMax      = 16  // lost compare-and-swaps before we give up and let the caller retry
+	stepsMax          = 8   // outside calls one Advance makes before it leaves the rest to the next
+	refundSendsBefore = 10  // sends of one intent before a person is asked to look
+	tellsBefore       = 8   // notify_provide_goods calls without effect before a person is asked
 	evidenceBytesMax  = 8 << 10
 	piecesMax         = 12  // different pushes kept of one kind about one number: parts that went back of a lost order, forgeries in plain mode
 	payersMax         = 4   // whom forged pushes in plain mode may name before a person sorts them out: each takes a query or more

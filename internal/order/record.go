@@ -43,7 +43,7 @@ func (s *Service) Record(ctx context.Context, p Push) (Answer, AppleReply, error
 		return AnswerRefund, r, err
 	case strings.HasPrefix(p.Event.Name, "xpay_"):
 		return AnswerDone, AppleReply{}, s.keep(ctx, p, evidence{
-			Number: p.number(), Case: p.caseID(), Code: AttentionNotice, Reason: p.Event.Name + " needs a person", Ask: true,
+			Number: p.number(), Case: p.caseID(), Code: AttentionNotice, Reason: short(p.Event.Name) + " needs a person", Ask: true,
 		})
 	default:
 		return AnswerNotOurs, AppleReply{}, nil

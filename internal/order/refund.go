@@ -100,22 +100,21 @@ func (s *Service) SettleRefund(ctx context.Context, orderID, refundID string, ha
 	if err != nil {
 		return Order{}, Refund{}, err
 	}
-	cur, err = s.write(ctx, cur, func(o Order) (Order, bool, error) {
+	cur, _, err = s.takeWhat(ctx, cur, func(o Order) ([]Fact, error) {
 		r := o.refund(refundID)
 		switch {
 		case r == nil:
-			return o, false, problem.New(problem.NotFound, "the order has no such refund")
+			return nil, problem.New(problem.NotFound, "the order has no such refund")
 		case !r.open():
-			return o, false, nil
+			return nil, nil
 		case !o.asked(AttentionRefund, r.Attempt):
-			return o, false, problem.New(problem.Rejected, "the refund is under way, WeChat is still being asked")
+			return nil, problem.New(problem.Rejected, "the refund is under way, WeChat is still being asked")
 		}
 		news := RefundNews{ID: r.ID, Step: StepFailed}
 		if happened {
 			news.Step, news.Fee = StepDone, &r.Fee
 		}
-		next, _ := Apply(o, Fact{Kind: FactRefund, Source: SourceOperator, At: s.now(), Attempt: r.Attempt, Refund: &news})
-		return next, true, nil
+		return []Fact{{Kind: FactRefund, Source: SourceOperator, At: s.now(), Attempt: r.Attempt, Refund: &news}}, nil
 	})
 	if err != nil {
 		return Order{}, Refund{}, err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/catalog"
@@ -129,38 +131,69 @@ func (s *Service) write(ctx context.Context, cur stored, do change) (stored, err
 
 // take applies facts to an order and writes it. The outcome is that of the last fact.
 func (s *Service) take(ctx context.Context, cur stored, facts ...Fact) (stored, Outcome, error) {
-	var out Outcome
-	var alarms []Attention
-	var before Order
-	next, err := s.write(ctx, cur, func(o Order) (Order, bool, error) {
-		before, alarms = o, nil
-		for _, f := range facts {
-			o, out = Apply(o, f)
-			alarms = append(alarms, out.Alarms...)
-		}
-		return o, true, nil
-	})
-	if err == nil {
-		s.report(ctx, Change{Before: before, After: next.Order, Event: out.Event}, alarms)
-	}
-	return next, out, err
+	return s.takeWhat(ctx, cur, func(Order) ([]Fact, error) { return facts, nil })
 }
 
-// report tells what happened and calls a person for what is new.
-func (s *Service) report(ctx context.Context, c Change, alarms []Attention) {
+// takeWhat takes facts that depend on the order as it is stored. With none of them, or an error, the order is left alone.
+func (s *Service) takeWhat(ctx context.Context, cur stored, what func(Order) ([]Fact, error)) (stored, Outcome, error) {
+	var t telling
+	next, err := s.write(ctx, cur, func(o Order) (Order, bool, error) {
+		facts, err := what(o)
+		if err != nil {
+			return o, false, err
+		}
+		return s.apply(ctx, &t, o, facts), len(facts) > 0, nil
+	})
+	if err == nil && t.out.Event != "" {
+		s.saw(ctx, Change{Before: t.before, After: next.Order, Event: t.out.Event})
+	}
+	return next, t.out, err
+}
+
+// telling is what facts did to an order before it is written.
+type telling struct {
+	before Order
+	out    Outcome     // of the last fact; without an event there was none
+	called []Attention // for what a person was called
+}
+
+// apply applies facts and calls a person for each question they raise, before the order is written: a write whose answer is lost has
+// happened all the same, and whoever repeats it finds the question asked. So a person is called twice rather than never.
+func (s *Service) apply(ctx context.Context, t *telling, o Order, facts []Fact) Order {
+	t.before, t.out = o, Outcome{}
+	for _, f := range facts {
+		o, t.out = Apply(o, f)
+		for _, q := range t.out.Alarms {
+			if !slices.ContainsFunc(t.called, q.same) {
+				t.called = append(t.called, q)
+				s.alarm(ctx, Alarm{Code: q.Code, Number: o.ID, Reason: q.Reason, Attempt: q.Attempt})
+			}
+		}
+	}
+	return o
+}
+
+// saw tells of a change that is stored.
+func (s *Service) saw(ctx context.Context, c Change) {
 	if s.Saw != nil {
 		s.Saw(ctx, c)
-	}
-	for _, q := range alarms {
-		s.alarm(ctx, Alarm{Code: q.Code, Number: c.After.ID, Reason: q.Reason, Attempt: q.Attempt})
 	}
 }
 
 func (s *Service) alarm(ctx context.Context, a Alarm) {
+	a.Number, a.Reason = short(a.Number), short(a.Reason)
 	s.Log.ErrorContext(ctx, "a person must look", "code", a.Code, "number", a.Number, "reason", a.Reason, "attempt", a.Attempt)
 	if s.Alarm != nil {
 		s.Alarm(ctx, a)
 	}
+}
+
+// short is a text that may have come from outside, for the log.
+func short(text string) string {
+	if len(text) <= logTextBytesMax {
+		return text
+	}
+	return strings.ToValidUTF8(text[:logTextBytesMax], "") + "..."
 }
 
 // kick tells the queue. Nothing relies on it: DueAt is set.
@@ -191,15 +224,9 @@ func (s *Service) claim(ctx context.Context, cur stored, early bool) (stored, bo
 // for the next step. A holder whose lease was taken over still records what it learned.
 func (s *Service) conclude(ctx context.Context, cur stored, done bool, facts []Fact, then func(*Order)) (stored, error) {
 	token := cur.Lease.Token
-	var out Outcome
-	var alarms []Attention
-	var before Order
+	var t telling
 	next, err := s.write(ctx, cur, func(o Order) (Order, bool, error) {
-		before, alarms = o, nil
-		for _, f := range facts {
-			o, out = Apply(o, f)
-			alarms = append(alarms, out.Alarms...)
-		}
+		o = s.apply(ctx, &t, o, facts)
 		if then != nil {
 			then(&o)
 		}
@@ -212,7 +239,7 @@ func (s *Service) conclude(ctx context.Context, cur stored, done bool, facts []F
 		return o, true, nil
 	})
 	if err == nil {
-		s.report(ctx, Change{Before: before, After: next.Order, Event: out.Event}, alarms)
+		s.saw(ctx, Change{Before: t.before, After: next.Order, Event: t.out.Event})
 	}
 	return next, err
 }
