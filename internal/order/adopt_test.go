@@ -36,10 +36,17 @@ type restored struct {
 
 func restore(t *testing.T, changes ...func(*localenv.Options)) *restored {
 	t.Helper()
-	r := &restored{shop: openShop(t, changes...)}
-	r.create()
-	r.stack.Sim.SetFaults(wechatsim.Faults{Push: wechatsim.PushFaults{DropAll: true}})
-	r.pay("pay")
+	s := openShop(t, changes...)
+	s.create()
+	s.stack.Sim.SetFaults(wechatsim.Faults{Push: wechatsim.PushFaults{DropAll: true}})
+	s.pay("pay")
+	return lose(t, s, s.id)
+}
+
+// lose restores the shop to a time before its order, which was paid under a number.
+func lose(t *testing.T, s *shop, number string) *restored {
+	t.Helper()
+	r := &restored{shop: s}
 	empty, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "restored.db"), sqlite.Options{Synchronous: "NORMAL", Now: r.stack.Clock.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +62,7 @@ func restore(t *testing.T, changes ...func(*localenv.Options)) *restored {
 	service.Alarm = func(_ context.Context, a order.Alarm) { r.alarms = append(r.alarms, a) }
 	service.Saw = func(_ context.Context, c order.Change) { r.changes = append(r.changes, c) }
 	r.service = &service
-	q, err := service.WeChat.QueryOrder(t.Context(), user, xpay.ByOrderID(r.id))
+	q, err := service.WeChat.QueryOrder(t.Context(), user, xpay.ByOrderID(number))
 	if err != nil {
 		t.Fatal(err)
 	}
