@@ -78,17 +78,29 @@ func (w *Worker) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 
 func (w *Worker) done(ctx context.Context, m events.SQSMessage) bool {
 	ctx, line := observe.Begin(ctx, w.Now())
-	err := w.one(ctx, m.Body)
+	id, err := idOf(m.Body)
+	if err == nil {
+		err = w.one(ctx, id)
+	}
 	if !line.Quiet() {
 		line.End(ctx, w.Log, w.Metrics, "message", w.Now())
 	}
 	if err != nil {
-		w.Log.ErrorContext(ctx, "message not done, it comes again", "messageId", m.MessageId, "error", err, "cause", errors.Unwrap(err))
+		w.Log.ErrorContext(ctx, "message not done, it comes again", "messageId", m.MessageId, "document", id, "error", err, "cause", errors.Unwrap(err))
 	}
 	return err == nil
 }
 
-func (w *Worker) one(ctx context.Context, body string) (err error) {
+// idOf reads which document a message names; without an error it is one that a store could have.
+func idOf(body string) (string, error) {
+	var m Message
+	if err := json.Unmarshal([]byte(body), &m); err != nil || m.ID == "" || len(m.ID) > idMax {
+		return "", errors.New("the message does not name a document")
+	}
+	return m.ID, nil
+}
+
+func (w *Worker) one(ctx context.Context, id string) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -97,18 +109,14 @@ func (w *Worker) one(ctx context.Context, body string) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var m Message
-	if err := json.Unmarshal([]byte(body), &m); err != nil || m.ID == "" || len(m.ID) > idMax {
-		return errors.New("the message does not name a document")
-	}
-	advance := w.Kinds[store.KindOf(m.ID)]
+	advance := w.Kinds[store.KindOf(id)]
 	if advance == nil {
-		return fmt.Errorf("nobody advances documents of kind %q", store.KindOf(m.ID))
+		return fmt.Errorf("nobody advances documents of kind %q", store.KindOf(id))
 	}
-	if err := advance(ctx, m.ID); !errors.Is(err, problem.NotFound) {
+	if err := advance(ctx, id); !errors.Is(err, problem.NotFound) {
 		return err
 	}
-	w.Log.WarnContext(ctx, "message about a document that does not exist", "document", m.ID)
+	w.Log.WarnContext(ctx, "message about a document that does not exist", "document", id)
 	return nil
 }
 

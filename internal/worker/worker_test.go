@@ -71,6 +71,22 @@ func TestMalformedMessagesAndUnknownKindsFailAloneAndAreLogged(t *testing.T) {
 	}
 }
 
+func TestAMessageThatIsNotDoneIsLoggedWithItsDocument(t *testing.T) {
+	t.Parallel()
+	for name, advance := range map[string]Advance{
+		"an error": func(context.Context, string) error { return errors.New("the store does not answer") },
+		"a panic":  func(context.Context, string) error { panic("two") },
+	} {
+		_, _, log := handled(t, advance, `{"id":"order/7p3iymnhnu63cjxre3rykwovsm"}`)
+		if !strings.Contains(log, "document=order/7p3iymnhnu63cjxre3rykwovsm") {
+			t.Errorf("%s: log:\n%s", name, log)
+		}
+	}
+	if _, _, log := handled(t, fine, `{"id":"`+strings.Repeat("o", 257)+`"}`); strings.Contains(log, "ooo") {
+		t.Errorf("a text that is no id is logged:\n%s", log)
+	}
+}
+
 func TestOneOfThreeMayPanicWithoutTouchingTheOthers(t *testing.T) {
 	t.Parallel()
 	failed, advanced, log := handled(t, func(_ context.Context, id string) error {
