@@ -13,7 +13,7 @@ import (
 // Attempt hands out a payment for an order again: the same number while WeChat does not know it, the next one when
 // it is used up. What the phone reports is a hint only. The payment is nil when the order is paid.
 //
-// Problems: NotFound, Conflict (closed), PriceChanged, Limited (no number left), Unauthorized, Unavailable.
+// Problems: NotFound, Conflict (closed), PriceChanged, Limited (no number left, or handed out too often), Unauthorized, Unavailable.
 func (s *Service) Attempt(ctx context.Context, openID, id, sessionKey string, errCode *int) (Order, *xpay.Payment, error) {
 	cur, err := s.own(ctx, openID, id)
 	if err != nil {
@@ -30,6 +30,9 @@ func (s *Service) Attempt(ctx context.Context, openID, id, sessionKey string, er
 func (s *Service) signAgain(ctx context.Context, cur stored, sessionKey string, errCode *int) (Order, *xpay.Payment, error) {
 	if cur.State != Created {
 		return cur.Order, nil, nil
+	}
+	if cur.exhausted() {
+		return s.handOutNoMore(ctx, cur)
 	}
 	cur, won, err := s.claim(ctx, cur, true)
 	switch {
@@ -98,11 +101,35 @@ func (s *Service) handOut(o Order) (Order, Fact, error) {
 		n++
 	}
 	if n > AttemptsMax {
-		return o, Fact{}, problem.New(problem.Limited, "the order was tried %d times, start a new one", AttemptsMax)
+		return o, Fact{}, errExhausted
 	}
 	f := Fact{Kind: FactSigned, Source: SourceService, At: s.now(), Attempt: n}
 	next, _ := Apply(o, f)
 	return next, f, nil
+}
+
+var errExhausted = problem.New(problem.Limited, "the order was tried too often, start a new one. 该订单尝试支付次数过多，请重新下单。")
+
+// exhausted reports whether the order has no number left, or was handed out as often as it may be.
+func (o *Order) exhausted() bool {
+	signings := 0
+	for _, a := range o.Attempts {
+		signings += a.Signings
+	}
+	return signings >= SigningsMax || len(o.Attempts) >= AttemptsMax && o.usedUp()
+}
+
+// handOutNoMore answers for an exhausted order. WeChat is asked whether it was paid all the same, as seldom as for a poll: only its "no"
+// lets the user start a new one.
+func (s *Service) handOutNoMore(ctx context.Context, cur stored) (Order, *xpay.Payment, error) {
+	if s.now().Sub(cur.lastLook()) <= repairAfter {
+		return Order{}, nil, errNotSaid
+	}
+	cur, err := s.repair(ctx, cur)
+	if err == nil && cur.State == Created {
+		err = errExhausted
+	}
+	return cur.Order, nil, err
 }
 
 // usedUp reports whether the last number cannot be paid any more on a phone: WeChat knows it (spec 2.2: single use),

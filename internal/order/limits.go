@@ -8,6 +8,7 @@ const codeLeftFee = 268490016
 // Every limit of the core, with its reason.
 const (
 	AttemptsMax       = 9   // one digit in the number; nobody cancels more often in good faith
+	SigningsMax       = 60  // payments handed out for one order, each after queries to WeChat; nobody needs as many in good faith
 	OpenOrdersMax     = 20  // unpaid orders one user may have
 	CreatesPerMinute  = 10  // orders one user may create in a minute
 	recentOrders      = 50  // newest orders of a user that the two limits above look at
