@@ -29,7 +29,7 @@ type verdict struct {
 func Apply(o Order, f Fact) (Order, Outcome) {
 	o = o.clone()
 	out := Outcome{From: o.State}
-	before := slices.Clone(o.Attention)
+	before, wasBack := slices.Clone(o.Attention), o.takenBack()
 	v := judge(&o, f)
 	if f.Source == SourcePlain && v.event == EventImpossible {
 		v = verdict{event: EventHint, reason: v.reason} // it proves nothing, so it contradicts nothing and calls nobody
@@ -46,6 +46,9 @@ func Apply(o Order, f Fact) (Order, Outcome) {
 	o.raise(v, f)
 	o.enter(to, v, f)
 	o.follow(f)
+	if !wasBack {
+		o.askReturned(f)
+	}
 	o.review()
 	for i := range o.Attempts {
 		a := &o.Attempts[i]
@@ -192,6 +195,14 @@ func (o *Order) raise(v verdict, f Fact) {
 	}
 }
 
+// askReturned calls a person when all of a payment is back before anything was delivered for it, and no refund that we know explains it:
+// nothing will be. If the store was restored from an earlier time, only the delivery target knows what was delivered before.
+func (o *Order) askReturned(f Fact) {
+	if a, _ := o.MainPayment(); o.State == Paid && o.takenBack() && o.refundedByNumber(a.N) < a.paid() {
+		o.ask(Attention{Code: AttentionReturned, Reason: "all of the payment is back, and we did not know of it: nothing is delivered", Attempt: a.N, At: f.At})
+	}
+}
+
 // Codes of Attention.
 const (
 	AttentionMismatch    = "mismatch"    // money that is not what was ordered
@@ -199,6 +210,7 @@ const (
 	AttentionImpossible  = "impossible"  // sources contradict each other
 	AttentionRefund      = "refund"      // a refund does not come to an end
 	AttentionUntold      = "untold"      // WeChat does not take note of the delivery
+	AttentionReturned    = "returned"    // a payment was back before it was delivered, and nobody told us
 	AttentionUndelivered = "undelivered" // the delivery target does not accept an event
 	AttentionUnproven    = "unproven"    // hints that no query bears out
 	AttentionUnknown     = "unknown"     // a push about an order that does not exist
@@ -235,6 +247,8 @@ func (o *Order) answered(q Attention) bool {
 		return a != nil && !a.ToldAt.IsZero()
 	case AttentionImpossible:
 		return a != nil && q.Reason == reasonNoAttempt(a.N) // it is known by now
+	case AttentionReturned:
+		return !o.takenBack() // WeChat shows that it is not so
 	case AttentionUndelivered:
 		return o.nextAt().IsZero() || !slices.ContainsFunc(o.Outbox, func(e Outgoing) bool { return e.SentAt.IsZero() && e.AskedAt.Equal(q.At) })
 	default:

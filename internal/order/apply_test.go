@@ -495,6 +495,7 @@ func TestTheDeliveryTarget(t *testing.T) {
 		{
 			name: "a drop of left_fee stops the delivery", order: fresh(withTarget), told: []Fact{paid, shown(1, "T1", "W1", 0)},
 			event: EventKnown, state: Paid, ledger: Ledger{Paid: 100, Refunded: 100}, check: dueAt(30*time.Minute + 2*time.Second),
+			asks: []string{AttentionReturned}, alarms: []string{AttentionReturned},
 		},
 		{
 			name: "and when left_fee comes back the delivery goes on", order: fresh(withTarget), told: []Fact{paid, shown(1, "T1", "W1", 0), shown(1, "T1", "W1", 100)},

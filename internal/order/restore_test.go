@@ -249,7 +249,11 @@ func (w world) same(s *shop, when string, ids map[string]string) {
 		s.t.Errorf("%s: the ledger is %+v, want %+v", when, got, want)
 	}
 	undelivered := ids != nil && want == vipPrice && o.State == order.Paid // all was back before it was known to be paid
-	if o.State != order.Delivered && !undelivered || o.Owned() != (want < vipPrice) || !o.DueAt().IsZero() || len(o.Attention) > 0 {
+	asks := len(o.Attention) > 0
+	if undelivered {
+		asks = len(o.Attention) != 1 || o.Attention[0].Code != order.AttentionReturned || len(s.heard) > 0
+	}
+	if o.State != order.Delivered && !undelivered || o.Owned() != (want < vipPrice) || !o.DueAt().IsZero() || asks {
 		s.t.Errorf("%s: it is %s, owned %t, due at %v, and asks %+v", when, o.State, o.Owned(), o.DueAt(), o.Attention)
 	}
 	for _, r := range o.Refunds {
@@ -362,5 +366,45 @@ func TestAForgottenRefundIsNotRefusedWhileWeChatDoesNotAnswer(t *testing.T) {
 	}
 	if sum, n := back(s.wechat()); sum != vipPrice || n != 1 {
 		t.Errorf("WeChat gave back %d fen in %d refunds", sum, n)
+	}
+}
+
+// The table was put back to a time before the payment, and all of the money has gone back since. Nobody knows here what was delivered.
+func TestNothingIsDeliveredForMoneyThatIsAllBackAndAPersonHearsOfIt(t *testing.T) {
+	t.Parallel()
+	for name, changes := range map[string][]func(*localenv.Options){"own target": nil, "target": {withTarget}} {
+		for _, age := range []time.Duration{0, 8 * 24 * time.Hour} { // still open, or closed
+			s := openShop(t, changes...)
+			s.create()
+			s.pass(age)
+			point, was := s.point(), s.order().State
+			s.pay("pay")
+			s.pass(10 * time.Minute)
+			s.refund("refund-key-1", vipPrice)
+			s.pass(time.Hour)
+			if o := s.order(); o.State != order.Delivered || o.Owned() || len(s.alarms) != 0 {
+				t.Fatalf("before the restore it is %s, owned %t", o.State, o.Owned())
+			}
+			s.putBack(point)
+			s.heard = nil
+			for range 2 {
+				s.recheckNow()
+				s.pass(30 * 24 * time.Hour)
+			}
+			o := s.order()
+			if o.State != order.Paid || o.Owned() || len(s.heard) != 0 || o.Ledger() != (order.Ledger{Paid: vipPrice, Refunded: vipPrice}) {
+				t.Errorf("%s, put back to %s: it is %s, owned %t, %+v, and the target heard %d events", name, was, o.State, o.Owned(), o.Ledger(), len(s.heard))
+			}
+			if len(o.Attention) != 1 || called(s.alarms, order.AttentionReturned) != 1 {
+				t.Errorf("%s, put back to %s: it asks %+v, and a person was called %d times", name, was, o.Attention, len(s.alarms))
+			}
+			if _, err := s.stack.Orders.Accept(t.Context(), s.id); err != nil {
+				t.Fatal(err)
+			}
+			s.recheckNow()
+			if o := s.order(); o.State != order.Paid || len(o.Attention) != 0 || len(s.heard) != 0 {
+				t.Errorf("%s: seen by a person it is %s, asks %+v, and the target heard %d events", name, o.State, o.Attention, len(s.heard))
+			}
+		}
 	}
 }
