@@ -255,6 +255,18 @@ func TestADoubtfulRefundIsNotSentAgain(t *testing.T) {
 	if o.Ledger().Reserved != 600 {
 		t.Errorf("ledger %+v", o.Ledger())
 	}
+	var told []order.Fen
+	operator := *s.stack.Orders
+	operator.Saw = func(_ context.Context, c order.Change) { told = append(told, c.Refunded()...) }
+	was := s.point().Version
+	for range 2 { // the second time nothing is written
+		if _, r, err := operator.SettleRefund(t.Context(), s.id, o.Refunds[0].ID, true); err != nil || r.State != order.RefundDone {
+			t.Errorf("settled by a person it is %s, %v", r.State, err)
+		}
+	}
+	if now := s.point().Version; !slices.Equal(told, []order.Fen{600}) || now != was+1 {
+		t.Errorf("what a person settled is counted as %v, in %d writes", told, now-was)
+	}
 }
 
 // A delivery target that is down for hours keeps no refund waiting, and hears everything in order afterwards.
