@@ -43,9 +43,9 @@ func NewRotatingMerchant(offerID string, env Env, keys *AppKeys) (Merchant, erro
 	return m, err
 }
 
-// Set says which keys are known: the newest, and those before it. The key that signs goes on signing, also when it is
-// not among them, until WeChat refuses it: nobody has said when WeChat changes. Empty keys are left out; to Set none
-// changes nothing.
+// Set says which keys are known: the newest, and those before it. The key that signs goes on signing until WeChat refuses it:
+// nobody has said when WeChat changes. When it is not among them, WeChat has changed since, or somebody corrected a slip: the
+// newest that was not refused signs, and the one that signed is tried last. Empty keys are left out; to Set none changes nothing.
 func (k *AppKeys) Set(newest string, before ...string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -57,8 +57,10 @@ func (k *AppKeys) Set(newest string, before ...string) {
 		return
 	}
 	if old := k.keys; old != nil && old.signs != "" && !slices.Contains(old.refused, old.signs) {
+		if slices.Contains(next.known, old.signs) {
+			next.signs = old.signs
+		}
 		next.add(old.signs)
-		next.signs = old.signs
 	}
 	if k.keys != nil {
 		next.refused = slices.DeleteFunc(k.keys.refused, func(key string) bool { return !slices.Contains(next.known, key) })
@@ -99,6 +101,13 @@ func (k *AppKeys) signing() string {
 		return ""
 	}
 	return k.keys.signs
+}
+
+// all are the known keys, newest first.
+func (k *AppKeys) all() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.keys.known)
 }
 
 // settled is the key to sign a call with, once the trial of another call has ended. It waits no longer than ctx.
@@ -213,7 +222,7 @@ func (c *Client) sendSigned(ctx context.Context, e endpoint, r request, token st
 	}
 	a, err := c.send(ctx, e, r, token, key, body)
 	if !wrongPaySig(e, err) {
-		if checked(err) {
+		if e.paySig && checked(err) {
 			keys.works(key)
 		}
 		return a, err
@@ -248,8 +257,18 @@ func wrongPaySig(e endpoint, err error) bool {
 	return !e.userSig || strings.Contains(refusal.Message, "pay_sig")
 }
 
-// checked reports whether WeChat came as far as the signature: it answered, and not about the access token.
+// checked reports whether WeChat took the signature: it did what it was asked, or found fault with what was asked. Nobody
+// knows what it looks at first where it is busy, limits, or refuses who calls (spec 6.1, 6.3), and an unknown code says nothing.
 func checked(err error) bool {
 	var refusal *Error
-	return err == nil || errors.As(err, &refusal) && refusal.Class() != ClassRefresh
+	if !errors.As(err, &refusal) {
+		return err == nil
+	}
+	switch refusal.Code {
+	case systemError, CodeWrongSignature, calledTooOften, noSessionKey, accountUnfinished:
+		return false
+	}
+	_, ofXpay := find(xpayCodes[:], refusal.Code)
+	_, ofSubscriptions := find(subscribeCodes[:], refusal.Code)
+	return ofXpay || ofSubscriptions
 }

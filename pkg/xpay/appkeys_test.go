@@ -213,27 +213,138 @@ func TestWhenWeChatTakesNeitherKeyNothingLoops(t *testing.T) {
 	}
 }
 
-func TestAKeyThatWorkedIsNotForgottenWithItsSecret(t *testing.T) {
+// TestAKeyThatNoVersionOfTheSecretHoldsSignsNoMore: two rotations later WeChat has heard of one of them; and if somebody only
+// corrected a slip, what WeChat knows is still found.
+func TestAKeyThatNoVersionOfTheSecretHoldsSignsNoMore(t *testing.T) {
 	t.Parallel()
 	keys := &AppKeys{}
 	keys.Set("key-old")
 	c, b := rotating(t, keys)
-	keys.Set("key-newest", "key-new") // two rotations, and WeChat has heard of none
-	b.change("key-old")
-	if err := askOrder(c); err != nil || !slices.Equal(b.taken(), []string{"key-old"}) {
-		t.Errorf("before WeChat changes: %v", err)
+	keys.Set("key-newest", "key-new")
+	b.change("key-newest")
+	if got := phoneKey(t, c.Merchant); got != "key-newest" {
+		t.Errorf("the phone gets %s", got)
 	}
-	b.change("nobody's")
-	for range 5 {
-		_ = askOrder(c)
+	if err := askOrder(c); err != nil || !slices.Equal(b.taken(), []string{"key-newest"}) {
+		t.Errorf("after WeChat has changed: %v", err)
 	}
+	keys.Set("key-newest", "key-new")
+	if got := keys.all(); !slices.Equal(got, []string{"key-newest", "key-new"}) {
+		t.Errorf("%v are known after WeChat took the newest", got)
+	}
+
+	slip := &AppKeys{}
+	slip.Set("key-old")
+	c, b = rotating(t, slip)
+	slip.Set("key-newest", "key-new")
 	b.change("key-old")
+	_ = askOrder(c) // neither the newest nor the one before
 	b.taken()
-	for range 3 { // the keys sign in turn
-		_ = askOrder(c)
+	if err := askOrder(c); err != nil || !slices.Equal(b.taken(), []string{"key-newest", "key-old"}) {
+		t.Errorf("the key that WeChat still knows: %v", err)
 	}
-	if !slices.Contains(b.taken(), "key-old") || phoneKey(t, c.Merchant) != "key-old" {
-		t.Error("the key that worked is not tried any more")
+	slip.Set("key-newest", "key-new", "key-old")
+	if got := phoneKey(t, c.Merchant); got != "key-old" {
+		t.Errorf("a version holds it and WeChat took it, but the phone gets %s", got)
+	}
+}
+
+// TestAPhoneThatWasRefusedGetsTheOtherKeyOnce: the cashier has changed, the API has not.
+func TestAPhoneThatWasRefusedGetsTheOtherKeyOnce(t *testing.T) {
+	t.Parallel()
+	goods := Goods{ProductID: "p", Quantity: 1, Price: 100, OutTradeNo: "ORDER20260801001", Attach: "a"}
+	keys := &AppKeys{}
+	keys.Set("key-old")
+	m, err := NewRotatingMerchant("123", Production, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := func(refused string) Payment {
+		p, err := m.SignGoodsAgain(goods, "session", refused)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	old := sign("")
+	if got := sign(old.PaySig); got != old {
+		t.Error("there is no other key, and something else signed")
+	}
+	keys.Set("key-new", "key-old")
+	other := sign(old.PaySig[:8])
+	if want := PaySig("key-new", "requestVirtualPayment", []byte(old.SignData)); other.PaySig != want || other.SignData != old.SignData || other.Signature != old.Signature {
+		t.Errorf("%+v", other)
+	}
+	if got := phoneKey(t, m); got != "key-old" {
+		t.Errorf("%s signs for everybody else", got)
+	}
+	for refused, why := range map[string]string{other.PaySig: "the other key was refused, too", "": "which was refused is not known", "00000000": "nobody here made it"} {
+		if got := sign(refused); got != old {
+			t.Errorf("%s: another key than the one that signs", why)
+		}
+	}
+}
+
+// TestOnlyWhoLookedAtTheSignatureSaysThatItTookTheKey: the call that is repeated with the other key is answered so.
+func TestOnlyWhoLookedAtTheSignatureSaysThatItTookTheKey(t *testing.T) {
+	t.Parallel()
+	for answer, took := range map[string]bool{
+		realOrder: true,
+		`{"errcode":268490001,"errmsg":"openid"}`: true,
+		`{"errcode":268490002,"errmsg":"数据不存在"}`:  true,
+		`{"errcode":268490014,"errmsg":"refund"}`: true,
+		`{"errcode":268490016,"errmsg":"left"}`:   true,
+		`{"errcode":690000000,"errmsg":"user"}`:   true,
+		`{"errcode":-1,"errmsg":"busy"}`:          false,
+		`{"errcode":268490009,"errmsg":"key"}`:    false,
+		`{"errcode":268490015,"errmsg":"often"}`:  false,
+		`{"errcode":268490021,"errmsg":"acct"}`:   false,
+		`{"errcode":40001,"errmsg":"token"}`:      false,
+		`{"errcode":40003,"errmsg":"openid"}`:     false,
+		`{"errcode":40164,"errmsg":"ip"}`:         false,
+		`{"errcode":45009,"errmsg":"quota"}`:      false,
+		`{"errcode":45011,"errmsg":"quota"}`:      false,
+		`{"errcode":48001,"errmsg":"api"}`:        false,
+		`{"errcode":268490099,"errmsg":"?"}`:      false,
+		`not JSON`:                                false,
+	} {
+		keys := &AppKeys{}
+		keys.Set("key-new", "key-old")
+		c, b := rotating(t, keys)
+		b.change("key-old")
+		b.answer = answer
+		_ = askOrder(c)
+		if got := phoneKey(t, c.Merchant); (got == "key-old") != took {
+			t.Errorf("%.40s: %s signs from then on", answer, got)
+		}
+	}
+}
+
+// TestAnAnswerThatSaysNothingAboutTheKeyForgetsNoRefusal: neither does one to a call that is not signed.
+func TestAnAnswerThatSaysNothingAboutTheKeyForgetsNoRefusal(t *testing.T) {
+	t.Parallel()
+	signed, unsigned := endpoint{name: "query_order", paySig: true}, endpoint{name: "query_order"}
+	for name, c := range map[string]struct {
+		row     endpoint
+		answer  string
+		forgets bool
+	}{
+		"a signed call":       {signed, realOrder, true},
+		"one that was busy":   {signed, `{"errcode":-1,"errmsg":"busy"}`, false},
+		"one without pay_sig": {unsigned, realOrder, false},
+	} {
+		keys := &AppKeys{}
+		keys.Set("key-new", "key-old")
+		client, b := rotating(t, keys)
+		keys.refuse("key-old")
+		if b.change("key-new"); !c.row.paySig {
+			b.change("?")
+		}
+		b.answer = c.answer
+		_, _ = client.call(t.Context(), c.row, request{body: map[string]int{"env": 0}})
+		if got := len(keys.keys.refused) == 0; got != c.forgets {
+			t.Errorf("%s: the refusal of the other key is forgotten: %t", name, got)
+		}
 	}
 }
 

@@ -61,7 +61,9 @@ const (
 	systemError        = -1
 	paramError         = 268490002
 	beingGenerated     = 268490011
+	noSessionKey       = 268490009
 	calledTooOften     = 268490015
+	accountUnfinished  = 268490021
 	minuteQuotaReached = 45011
 	duplicateCharge    = -15027
 

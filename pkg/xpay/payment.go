@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -66,6 +67,23 @@ func (m Merchant) SignGoods(g Goods, sessionKey string) (Payment, error) {
 		ProductID: g.ProductID, GoodsPrice: g.Price, Activity: g.ActivityPrice,
 		BuyQuantity: g.Quantity, OutTradeNo: g.OutTradeNo, Attach: g.Attach,
 	})
+}
+
+// SignGoodsAgain is SignGoods for a phone that was told -15006. refused is the paySig that the cashier refused, or its
+// beginning; "" when it is not known. When the key that signs now made it, the newest other one signs this payment and
+// no further one: the cashier and the API need not change their AppKey at the same instant. A Merchant with one key has no other.
+func (m Merchant) SignGoodsAgain(g Goods, sessionKey, refused string) (Payment, error) {
+	p, err := m.SignGoods(g, sessionKey)
+	if err != nil || refused == "" || !strings.HasPrefix(p.PaySig, refused) {
+		return p, err
+	}
+	for _, key := range m.keys.all() {
+		if other := PaySig(key, clientURI, []byte(p.SignData)); !strings.HasPrefix(other, refused) {
+			p.PaySig = other
+			break
+		}
+	}
+	return p, nil
 }
 
 // SignCoins checks c against spec 2.2 and signs it like SignGoods.
