@@ -46,7 +46,7 @@ func (s *Service) signAgain(ctx context.Context, cur stored, sessionKey string, 
 	if errCode != nil && s.Reported != nil {
 		s.Reported(ctx, *errCode)
 	}
-	facts, err := s.lookAll(ctx, cur.Order) // it is signed, too: what WeChat takes here, it takes from the phone
+	facts, err := s.lookAll(ctx, cur.Order) // it is signed, too: the key that WeChat takes here signs for the phone from now on
 	if errCode != nil {
 		facts = append(facts, Fact{Kind: FactReported, Source: SourcePhone, At: s.now(), Attempt: cur.lastAttempt().N, Code: *errCode})
 	}
@@ -57,11 +57,20 @@ func (s *Service) signAgain(ctx context.Context, cur stored, sessionKey string, 
 		}
 		return Order{}, nil, err
 	}
-	return s.signUnpaid(ctx, cur, sessionKey, facts)
+	return s.signUnpaid(ctx, cur, sessionKey, refusedHead(cur.lastAttempt(), errCode), facts)
+}
+
+// refusedHead is how the paySig begins that the phone says its cashier refused; "" when it says no such thing. If the key that
+// WeChat's API took just now made it, the cashier knows another one, and this one answer is signed with that.
+func refusedHead(a *Attempt, errCode *int) string {
+	if errCode == nil || *errCode != xpay.ClientCodeWrongPaySig {
+		return ""
+	}
+	return a.SigHead
 }
 
 // signUnpaid writes what WeChat said together with the next hand-out, then signs.
-func (s *Service) signUnpaid(ctx context.Context, cur stored, sessionKey string, facts []Fact) (Order, *xpay.Payment, error) {
+func (s *Service) signUnpaid(ctx context.Context, cur stored, sessionKey, refusedHead string, facts []Fact) (Order, *xpay.Payment, error) {
 	seen := cur.Order
 	for _, f := range facts {
 		seen, _ = Apply(seen, f)
@@ -72,7 +81,10 @@ func (s *Service) signUnpaid(ctx context.Context, cur stored, sessionKey string,
 		next, f, err := s.handOut(seen)
 		refused = err
 		if err == nil {
-			payment, refused = s.sign(next, next.lastAttempt(), sessionKey)
+			payment, refused = s.sign(next, next.lastAttempt(), sessionKey, refusedHead)
+		}
+		if payment != nil {
+			f.Head = sigHead(payment)
 		}
 		if refused == nil || errors.Is(refused, problem.PriceChanged) {
 			facts = append(facts, f)

@@ -45,10 +45,11 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (o Order, p *xpay
 	if problemNow != nil {
 		return s.onlyIfStored(ctx, id, r, problemNow)
 	}
-	payment, err := s.sign(fresh, fresh.lastAttempt(), r.SessionKey)
+	payment, err := s.sign(fresh, fresh.lastAttempt(), r.SessionKey, "")
 	if err != nil {
 		return s.onlyIfStored(ctx, id, r, err)
 	}
+	fresh.lastAttempt().SigHead = sigHead(payment)
 	doc, err := encode(fresh, store.Doc{})
 	if err != nil {
 		return Order{}, nil, false, err
@@ -154,19 +155,22 @@ func (s *Service) checkLimits(ctx context.Context, openID string) error {
 }
 
 // sign makes the payment of one attempt: exactly the bytes that the phone passes on.
-func (s *Service) sign(o Order, a *Attempt, sessionKey string) (*xpay.Payment, error) {
+func (s *Service) sign(o Order, a *Attempt, sessionKey, refusedHead string) (*xpay.Payment, error) {
 	if sessionKey == "" {
 		return nil, problem.New(problem.Unauthorized, "there is no session_key for this user: call wx.login and send its code")
 	}
-	p, err := s.WeChat.Merchant.SignGoods(xpay.Goods{
+	p, err := s.WeChat.Merchant.SignGoodsAgain(xpay.Goods{
 		ProductID: o.ProductID, Quantity: o.Quantity, Price: o.Price,
 		OutTradeNo: OutTradeNo(o.ID, a.N), Attach: Tag(o.ID),
-	}, sessionKey)
+	}, sessionKey, refusedHead)
 	if err != nil {
 		return nil, problem.Hide(problem.Internal, err, "the payment could not be signed")
 	}
 	return &p, nil
 }
+
+// sigHead is enough of a paySig to tell which of a few AppKeys made it.
+func sigHead(p *xpay.Payment) string { return p.PaySig[:min(len(p.PaySig), sigHeadChars)] }
 
 // checkKey checks an Idempotency-Key.
 func checkKey(key string) error {

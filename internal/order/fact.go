@@ -32,6 +32,7 @@ type Fact struct {
 	Intent *Refund     // FactRefundAsked
 	Code   int         // FactReported: the phone's errCode
 	Key    string      // FactConsumed
+	Head   string      // FactSigned: how the paySig begins
 	Seq    int         // FactSent, FactUnsent: the event's number
 	Reason string      // FactWithdrawn, FactUnsent, FactAdopted
 

@@ -19,12 +19,12 @@ func judgeSigned(o *Order, f Fact) verdict {
 	case n >= 1 && n <= len(o.Attempts):
 		return verdict{event: EventSigned, do: func() {
 			a := o.Attempt(n)
-			a.SignedAt = f.At
+			a.SignedAt, a.SigHead = f.At, f.Head
 			a.Signings++
 		}}
 	case n == len(o.Attempts)+1 && n <= AttemptsMax:
 		return verdict{event: EventSigned, do: func() {
-			o.Attempts = append(o.Attempts, Attempt{N: n, SignedAt: f.At, Signings: 1})
+			o.Attempts = append(o.Attempts, Attempt{N: n, SignedAt: f.At, Signings: 1, SigHead: f.Head})
 		}}
 	default:
 		return impossible(fmt.Sprintf("attempt %d cannot follow %d attempts", n, len(o.Attempts)))

@@ -25,6 +25,7 @@ const (
 	BodyBytesMax      = 32 << 10
 	logTextBytesMax   = 200 // of a number or a reason in a line of the log
 	numberBytesMax    = 64  // WeChat's numbers in a fact; real ones have up to 32 characters
+	sigHeadChars      = 8   // of a paySig kept with the order: 32 bits tell two AppKeys apart
 	conflictsMax      = 16  // lost compare-and-swaps before we give up and let the caller retry
 	stepsMax          = 8   // outside calls one Advance makes before it leaves the rest to the next
 	refundSendsBefore = 10  // sends of one intent before a person is asked to look

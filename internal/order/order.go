@@ -49,6 +49,7 @@ type Attempt struct {
 	N          int       `json:"n"`
 	SignedAt   time.Time `json:"signedAt"` // last time the number was handed out
 	Signings   int       `json:"signings"`
+	SigHead    string    `json:"sigHead,omitempty"`   // how the paySig of the last hand-out begins: tells which AppKey the phone was refused for
 	LookedAt   time.Time `json:"lookedAt,omitzero"`   // last definite answer of WeChat about it
 	Seen       Seen      `json:"seen,omitempty"`      // what that answer was
 	HintAt     time.Time `json:"hintAt,omitzero"`     // somebody says that there is news; cleared by the next look

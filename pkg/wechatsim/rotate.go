@@ -19,6 +19,19 @@ func (s *Sim) ChangeAppKey(env int, key string) error {
 	keys := maps.Clone(s.cfg.AppKeys) // Config.AppKeys belongs to the caller of New
 	keys[env] = key
 	s.cfg.AppKeys = keys
+	delete(s.cashier, env)
+	return nil
+}
+
+// ChangeCashierAppKey gives the phones alone another AppKey than the API has, as when a change has not reached all of WeChat. The
+// next ChangeAppKey holds for both again. It fails as ChangeAppKey does.
+func (s *Sim) ChangeCashierAppKey(env int, key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cfg.AppKeys[env] == "" || key == "" {
+		return fmt.Errorf("env %d has no AppKey to change, or the new one is empty: %w", env, ErrInput)
+	}
+	s.cashier[env] = key
 	return nil
 }
 

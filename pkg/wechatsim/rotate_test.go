@@ -35,6 +35,38 @@ func TestAChangedAppKeyIsTheOnlyOneOfItsEnv(t *testing.T) {
 	}
 }
 
+func TestTheCashierMayKnowAnotherAppKeyThanTheAPI(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	pay := func(number, key string) int {
+		r := payment(w.login(testUser), signData(number, 1, 1800))
+		r.PaySig = hmacHex(key, "requestVirtualPayment&"+r.SignData)
+		return w.sim.RequestVirtualPayment(r).ErrCode
+	}
+	w.buy("ORDER0001")
+	if err := w.sim.ChangeCashierAppKey(0, "newer-key"); err != nil {
+		t.Fatal(err)
+	}
+	body, path := `{"openid":"oUser1","env":0,"order_id":"ORDER0001"}`, "/xpay/query_order"
+	w.wantCode(w.object("POST", w.xpayURL(path, testKey, body), body), 0)
+	w.wantCode(w.object("POST", w.xpayURL(path, "newer-key", body), body), 268490003)
+	if got, other := pay("ORDER0002", testKey), pay("ORDER0003", "newer-key"); got != -15006 || other != 0 {
+		t.Errorf("the phone says %d to the API's key and %d to the cashier's", got, other)
+	}
+	if err := w.sim.ChangeAppKey(0, "newest-key"); err != nil {
+		t.Fatal(err)
+	}
+	w.wantCode(w.object("POST", w.xpayURL(path, "newest-key", body), body), 0)
+	if got, other := pay("ORDER0004", "newer-key"), pay("ORDER0005", "newest-key"); got != -15006 || other != 0 {
+		t.Errorf("after both changed the phone says %d to the old key and %d to the new one", got, other)
+	}
+	for env, key := range map[int]string{0: "", 2: "x"} {
+		if err := w.sim.ChangeCashierAppKey(env, key); !errors.Is(err, wechatsim.ErrInput) {
+			t.Errorf("env %d: %v", env, err)
+		}
+	}
+}
+
 func TestAChangedAppSecretIsTheOnlyOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

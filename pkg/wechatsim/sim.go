@@ -28,6 +28,7 @@ type Sim struct {
 
 	mu         sync.Mutex // guards everything below; never held while a push is under way
 	chance     chance
+	cashier    map[int]string // by env: the AppKeys of the phones, where the API's are others
 	goods      map[string]int64
 	users      map[string]*user
 	codes      map[string]*loginCode
@@ -83,7 +84,7 @@ func New(cfg Config) (*Sim, error) {
 	}
 	s := &Sim{
 		cfg: cfg, aesKey: key, chance: c, wake: make(chan struct{}, 1),
-		users: map[string]*user{}, codes: map[string]*loginCode{}, orders: map[string]*order{},
+		cashier: map[int]string{}, users: map[string]*user{}, codes: map[string]*loginCode{}, orders: map[string]*order{},
 		byWx: map[string]place{}, byRefund: map[string]place{},
 		coins: newCoins(), products: map[productKey]*product{}, files: files{links: map[string]*billFile{}}, meters: publishedQuotas(),
 	}

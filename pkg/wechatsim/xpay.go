@@ -1,6 +1,9 @@
 package wechatsim
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // errNoData is WeChat's answer for whatever it cannot find: a wrong number, openid or env (spec 4.6 and trap 15).
 func errNoData() *refusal { return refuse(268490002, "数据不存在") }
@@ -87,9 +90,12 @@ func (s *Sim) checkPaySig(in request, env int, required bool) *refusal {
 }
 
 // merchantSigned reports whether sig was made over uri and body with the AppKey of env, and no fault makes that key a
-// wrong one.
+// wrong one. Where a phone signs, uri is no path.
 func (s *Sim) merchantSigned(env int, sig, uri string, body []byte) bool {
 	key, known := s.cfg.AppKeys[env]
+	if other := s.cashier[env]; other != "" && !strings.HasPrefix(uri, "/") {
+		key = other
+	}
 	return known && sameSig(sig, paySig(key, uri, body)) && !s.takeFault(s.faults.Access.appKey(env))
 }
 
