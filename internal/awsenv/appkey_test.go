@@ -169,6 +169,35 @@ func TestAPhoneWithAWrongPaySigGetsOneOfTheOtherKey(t *testing.T) {
 	}
 }
 
+// TestAPhoneWhoseCashierChangedBeforeTheAPIGetsOneOfTheOtherKey: one report, one bounded look for secrets, and the signature fits; those
+// who do not report are signed for as before, and the API's own change then costs one call.
+func TestAPhoneWhoseCashierChangedBeforeTheAPIGetsOneOfTheOtherKey(t *testing.T) {
+	s := newShop(t)
+	login, create := s.open("login"), s.open("createorder")
+	alice := s.login(login, "oAlice")
+	s.merchant(oldAppSecret, newAppKey)
+	s.ok(s.sim.ChangeCashierAppKey(0, newAppKey))
+	order := s.buy(create, alice, "key-00000001")
+	if got := s.phone("oAlice", order); got != wrongPaySig {
+		t.Errorf("the cashier knows another key, and the phone says %d", got)
+	}
+	s.taken()
+	if got := s.phone("oAlice", s.attempt(create, alice, order.Order.ID)); got != cancelled {
+		t.Errorf("the second signature: the phone says %d", got)
+	}
+	if reads := s.taken()["GetSecretValue"]; reads != 3 || s.said(268490003) != 0 {
+		t.Errorf("%d reads of secrets, want both current ones and the merchant's before; or the API was asked with the other key", reads)
+	}
+	s.ok(s.sim.ChangeAppKey(0, newAppKey))
+	order = s.buy(create, alice, "key-00000002")
+	if got := s.phone("oAlice", s.attempt(create, alice, order.Order.ID)); got != cancelled || s.said(268490003) != 1 {
+		t.Errorf("after the API has changed: the phone says %d", got)
+	}
+	if got := s.phone("oAlice", s.buy(create, alice, "key-00000003")); got != cancelled {
+		t.Errorf("the next order: the phone says %d", got)
+	}
+}
+
 func TestTheKeyThatWeChatTakesSignsOnInTheWindow(t *testing.T) {
 	s := newShop(t)
 	login, create := s.open("login"), s.open("createorder")
@@ -332,7 +361,9 @@ func TestTokenAndAESKeyRotateIndependently(t *testing.T) {
 func TestTheFunctionThatWeChatPushesToNeverReadsTheMerchantsSecrets(t *testing.T) {
 	w := newWorld(t)
 	e := w.open("callback")
-	e.renew(t.Context(), backend.GroupMerchant, backend.Proven)
+	if _, err := e.renew(t.Context(), backend.Doubt{Group: backend.GroupMerchant, Proven: true}); err != nil {
+		t.Error(err)
+	}
 	var cfg backend.Config
 	if e.secrets.fill(&cfg); cfg.Merchant.AppSecret != "" || len(cfg.Seal.Keys) != 0 {
 		t.Error("the callback holds more than the push secrets")

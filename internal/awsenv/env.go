@@ -133,7 +133,9 @@ func (e *Env) connect(getenv func(string) string) {
 		Store: documents, Transport: transport, TargetTransport: transport, Now: wallClock, Log: e.Log,
 		Metrics:       observe.Metrics{Service: getenv(setStack), Stage: cmp.Or(getenv(setStage), "prod")},
 		AllowMerchant: allowIAM, Caller: callerOf, Renew: e.renew,
-		AppKeys: &xpay.AppKeys{Renew: func(ctx context.Context) { e.renew(ctx, backend.GroupMerchant, backend.Proven) }},
+		AppKeys: &xpay.AppKeys{Renew: func(ctx context.Context) {
+			_, _ = e.renew(ctx, backend.Doubt{Group: backend.GroupMerchant, Proven: true}) // what cannot be read is in the log
+		}},
 	}
 	e.connectTarget(cfg, getenv)
 	if e.function.Sends {
@@ -247,12 +249,12 @@ func (e *Env) now(ctx context.Context) *generation {
 
 // renew looks for newer secrets because one of a group did not fit, and returns when they serve. It has a time limit of its
 // own: a look that a caller breaks off would be lost for all.
-func (e *Env) renew(ctx context.Context, g backend.Groups, d backend.Doubt) backend.Config {
-	e.secrets.doubt(g, d)
+func (e *Env) renew(ctx context.Context, d backend.Doubt) (backend.Config, error) {
+	e.secrets.doubt(d)
 	e.now(context.WithoutCancel(ctx))
 	cfg := e.config
 	e.secrets.fill(&cfg)
-	return cfg
+	return cfg, e.secrets.unreadNow(d.Group)
 }
 
 // API serves the function's routes.

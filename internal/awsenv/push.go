@@ -40,7 +40,7 @@ func (p *livePush) newer(err error) httpapi.Push {
 	if !errors.Is(err, miniprogram.ErrSignature) {
 		return nil
 	}
-	p.env.secrets.doubt(backend.GroupPush, backend.Claimed)
+	p.env.secrets.doubt(backend.Doubt{Group: backend.GroupPush})
 	if now, ok := p.env.now(context.Background()).API.Push.(*livePush); ok && now != p {
 		return now.Push
 	}

@@ -1,17 +1,22 @@
 package awsenv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/backend"
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
@@ -19,7 +24,8 @@ import (
 
 const (
 	secretsTTL     = 15 * time.Minute       // plus up to a quarter, so that the functions do not ask all at once
-	claimedGap     = time.Minute            // forged pushes, phones and old boxes must not make us ask more often
+	claimedGap     = time.Minute            // forged pushes, phones and boxes of one old key must not make us ask more often
+	aspectsMax     = 16                     // sealing keys of which each has such a minute of its own
 	lookGap        = 2 * time.Second        // a push just after a look does not use that minute up: WeChat repeats it
 	provenGap      = 5 * time.Second        // WeChat cannot be made to say it; while no secret fits, no call succeeds
 	refreshTimeout = 400 * time.Millisecond // a push waits for it, and Apple's question has 3 s in all
@@ -51,7 +57,8 @@ func (v secretValue) is(o secretValue) bool { return v.version == o.version }
 // same instant, so a push, a sealed box, and whoever signs may still need the one before.
 type heldSecret struct {
 	current, previous secretValue
-	asked             bool // for the one before; without it, previous is absent because nobody looked
+	asked             bool  // for the one before; without it, previous is absent because nobody looked, or could read it
+	unread            error // why the one before could not be read
 }
 
 func (h heldSecret) is(o heldSecret) bool {
@@ -70,10 +77,17 @@ type secrets struct {
 
 	mu      sync.Mutex // guards what follows
 	held    map[backend.Groups]heldSecret
-	until   time.Time // then they are asked for again
-	looked  time.Time // when they were last asked for
-	doubted map[backend.Groups]backend.Doubt
-	forced  map[backend.Groups]time.Time // when they were last asked for because one of the group did not fit
+	until   time.Time                // then they are asked for again
+	looked  time.Time                // when they were last asked for
+	doubted map[aspect]bool          // and whether that is proven
+	forced  map[aspect]time.Time     // when they were last asked for because of it
+	failed  map[backend.Groups]error // why a group could not be read at the last look, where the next one may succeed
+}
+
+// aspect is what is doubted of the secrets: a group, or one sealing key.
+type aspect struct {
+	group backend.Groups
+	keyID string
 }
 
 // load reads all secrets for the first time, in parallel. The errors name the variable that leads to the secret.
@@ -85,30 +99,42 @@ func (s *secrets) load(ctx context.Context) []error {
 	return problems
 }
 
-// doubt says that a secret of a group did not fit. The next refresh asks for newer ones, as often as the doubt allows.
-func (s *secrets) doubt(g backend.Groups, d backend.Doubt) {
+// doubt says that no secret of a group fitted. The next refresh asks for newer ones, as often as the doubt allows.
+func (s *secrets) doubt(d backend.Doubt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.doubted == nil {
-		s.doubted, s.forced = map[backend.Groups]backend.Doubt{}, map[backend.Groups]time.Time{}
+		s.doubted, s.forced = map[aspect]bool{}, map[aspect]time.Time{}
 	}
-	s.doubted[g] = max(s.doubted[g], d)
+	a := aspect{d.Group, d.KeyID}
+	if _, known := s.forced[a]; !known && len(s.forced)+len(s.doubted) >= aspectsMax {
+		a.keyID = ""
+	}
+	s.doubted[a] = s.doubted[a] || d.Proven
+}
+
+// unreadNow says why newer secrets of a group may be there and are not known: the next look may succeed. nil: none are.
+func (s *secrets) unreadNow(g backend.Groups) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed[g]
 }
 
 // force returns the groups whose doubts make us ask now, and clears these doubts.
 func (s *secrets) force(now time.Time) (forced backend.Groups) {
-	for g, d := range s.doubted {
+	for a, proven := range s.doubted {
 		gap := claimedGap
-		if d == backend.Proven {
+		if proven {
 			gap = provenGap
 		}
-		justLooked := g == backend.GroupPush && now.Sub(s.looked) < lookGap
-		if now.Sub(s.forced[g]) >= gap && !justLooked {
-			s.forced[g] = now
-			forced |= g
-			delete(s.doubted, g)
+		justLooked := a.group == backend.GroupPush && now.Sub(s.looked) < lookGap
+		if now.Sub(s.forced[a]) >= gap && !justLooked {
+			s.forced[a] = now
+			forced |= a.group
+			delete(s.doubted, a)
 		}
 	}
+	maps.DeleteFunc(s.forced, func(_ aspect, at time.Time) bool { return now.Sub(at) >= claimedGap })
 	return forced
 }
 
@@ -145,6 +171,7 @@ func (s *secrets) fetchAll(ctx context.Context, doubted backend.Groups) (changed
 			results <- result{group, held, err}
 		}()
 	}
+	s.failed = map[backend.Groups]error{}
 	for range s.ids {
 		r := <-results
 		for _, err := range joined(r.err) {
@@ -153,14 +180,42 @@ func (s *secrets) fetchAll(ctx context.Context, doubted backend.Groups) (changed
 		if r.err == nil {
 			changed = changed || !r.held.is(s.held[r.group])
 			s.held[r.group] = r.held
+			s.warn(ctx, r.group, r.held)
+		}
+		if err := cmp.Or(r.err, r.held.unread); passes(err) {
+			s.failed[r.group] = err
 		}
 	}
 	s.looked = s.now()
 	s.until = s.looked.Add(secretsTTL + rand.N(secretsTTL/4))
-	if len(problems) > 0 {
+	if len(problems)+len(s.failed) > 0 {
 		s.until = s.looked.Add(claimedGap)
 	}
 	return changed, problems
+}
+
+// warn says that the version before the current one is missing.
+func (s *secrets) warn(ctx context.Context, group backend.Groups, held heldSecret) {
+	if held.unread != nil {
+		s.log.WarnContext(ctx, "the version of a secret before the current one could not be read: the current one serves, and what WeChat or a session still does with the old one may be refused",
+			"error", secretProblem(group, held.unread))
+	}
+}
+
+// passes reports whether what Secrets Manager answered, if it did, may be another answer in a moment. That a key is disabled or the
+// role may not use it is none of that.
+func passes(err error) bool {
+	var read *readError
+	if !errors.As(err, &read) {
+		return false
+	}
+	var said smithy.APIError
+	var answer *awshttp.ResponseError
+	if !errors.As(err, &said) || !errors.As(err, &answer) || answer.HTTPStatusCode() >= 500 {
+		return true
+	}
+	_, throttled := retry.DefaultThrottleErrorCodes[said.ErrorCode()]
+	return throttled
 }
 
 // fetch reads one secret: the current version, and the one before where it may be needed.
@@ -181,7 +236,8 @@ func (s *secrets) fetch(ctx context.Context, group backend.Groups, id string, ol
 	return held, nil
 }
 
-// versions asks for the current version, and for the one before where it is not known and may be needed.
+// versions asks for the current version, and for the one before where it is not known and may be needed. When that cannot be read, what
+// served before goes on to.
 func (s *secrets) versions(ctx context.Context, group backend.Groups, id string, old heldSecret, doubted bool) (heldSecret, error) {
 	current, err := s.version(ctx, id, stageCurrent)
 	if err != nil {
@@ -190,10 +246,19 @@ func (s *secrets) versions(ctx context.Context, group backend.Groups, id string,
 	unchanged := current.is(old.current)
 	rotated := old.current.present() && !unchanged
 	if known := unchanged && old.asked; known || !rotated && !s.needsPrevious(group, current, doubted) {
-		return heldSecret{current, old.previous, known}, nil
+		return heldSecret{current: current, previous: old.previous, asked: known}, nil
+	}
+	held := heldSecret{current: current, previous: old.previous, asked: true}
+	if rotated {
+		held.previous = old.current
 	}
 	previous, err := s.previous(ctx, id)
-	return heldSecret{current, previous, true}, err
+	if err != nil {
+		held.asked, held.unread = false, err
+		return held, nil
+	}
+	held.previous = previous
+	return held, nil
 }
 
 // needsPrevious reports whether the version before a current one may be needed. Soon after a rotation it is. Later it is needed
@@ -231,10 +296,16 @@ func (s *secrets) version(ctx context.Context, id, stage string) (secretValue, e
 	case errors.As(err, &absent):
 		return secretValue{}, fmt.Errorf("the secret does not exist or has no value yet: aws secretsmanager put-secret-value (%w)", err)
 	case err != nil:
-		return secretValue{}, fmt.Errorf("the secret cannot be read: %w", err)
+		return secretValue{}, &readError{err}
 	}
 	return secretValue{aws.ToString(out.VersionId), aws.ToString(out.SecretString), aws.ToTime(out.CreatedDate)}, nil
 }
+
+// readError: Secrets Manager did not give what is there.
+type readError struct{ cause error }
+
+func (e *readError) Error() string { return fmt.Sprintf("the secret cannot be read: %v", e.cause) }
+func (e *readError) Unwrap() error { return e.cause }
 
 // secretProblem names the variable that leads to the secret.
 func secretProblem(group backend.Groups, err error) error {

@@ -1,6 +1,7 @@
 package awsenv
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -123,5 +124,136 @@ func TestARotationIsReadWithTheVersionBeforeByAFunctionThatRuns(t *testing.T) {
 	e.secrets.fill(&cfg)
 	if m := cfg.Merchant; m.AppKeys.Production != newAppKey || m.Before == nil || m.Before.AppKeys.Production != oldAppKey {
 		t.Error("the merchant's secrets are not the new ones with the old ones behind them")
+	}
+}
+
+const (
+	sealSecret4     = `{"key":"hunter2hunter2hunter2hunter2hunter2hunter5h"}`
+	keyDisabled     = `{"__type":"DecryptionFailure","message":"the key is disabled"}`
+	accessDenied    = `{"__type":"AccessDeniedException"}`
+	internalFailure = `{"__type":"InternalServiceError"}`
+	tooManyRequests = `{"__type":"ThrottlingException","message":"Rate exceeded"}`
+)
+
+// TestABoxOfAKeyThatIsGoneDoesNotKeepAFunctionFromANewerOne: each sealing key has a minute of its own.
+func TestABoxOfAKeyThatIsGoneDoesNotKeepAFunctionFromANewerOne(t *testing.T) {
+	s := newShop(t)
+	login := s.open("login")
+	gone, alsoGone := s.login(login, "oGone"), s.login(login, "oAlsoGone")
+	s.rotate("XPAY_SEAL_SECRET", sealSecret2)
+	s.rotate("XPAY_SEAL_SECRET", sealSecret3)
+	create := s.open("createorder")
+	for _, bearer := range []string{gone, alsoGone, gone} {
+		if got := s.buy(create, bearer, "key-00000001"); got.status != 401 {
+			t.Errorf("a box of two keys ago: %d", got.status)
+		}
+	}
+	s.rotate("XPAY_SEAL_SECRET", sealSecret4)
+	newest := s.login(s.open("login"), "oNewest")
+	s.taken()
+	if got := s.buy(create, gone, "key-00000002"); got.status != 401 || s.taken()["GetSecretValue"] != 0 {
+		t.Errorf("a box of a key that was just looked for: %d, or it is looked for again", got.status)
+	}
+	if got := s.buy(create, newest, "key-00000001"); got.status != 201 {
+		t.Errorf("a box of a newer key than the function has: %d", got.status)
+	}
+}
+
+// TestKeysThatBoxesNameMakeItAskABoundedNumberOfTimes whatever stands in the store.
+func TestKeysThatBoxesNameMakeItAskABoundedNumberOfTimes(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := &secrets{}
+	looks := 0
+	for n := range 10 * aspectsMax {
+		s.doubt(backend.Doubt{Group: backend.GroupSeal, KeyID: strings.Repeat("x", n+1)})
+		if s.force(now) != 0 {
+			looks++
+		}
+	}
+	if looks > aspectsMax+1 || len(s.forced) > aspectsMax+1 || len(s.doubted) > aspectsMax+1 {
+		t.Errorf("%d looks, %d and %d keys are remembered", looks, len(s.forced), len(s.doubted))
+	}
+	s.force(now.Add(claimedGap))
+	s.force(now.Add(2 * claimedGap))
+	if len(s.forced)+len(s.doubted) != 0 {
+		t.Errorf("%d and %d keys are remembered for ever", len(s.forced), len(s.doubted))
+	}
+}
+
+// TestAStartWhoseVersionBeforeCannotBeReadServesWithTheCurrentOne: the KMS key of that version is disabled, say. It is said in the
+// log, and asked for again once something does not fit.
+func TestAStartWhoseVersionBeforeCannotBeReadServesWithTheCurrentOne(t *testing.T) {
+	for _, why := range []string{keyDisabled, accessDenied, internalFailure} {
+		w := newWorld(t)
+		w.rotate("XPAY_PUSH_SECRET", strings.ReplaceAll(pushSecret, token1, token2))
+		w.hide(why)
+		var log strings.Builder
+		e, err := Open(t.Context(), "callback", w.with(nil), slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatalf("%s: it does not start: %v", why, err)
+		}
+		e.secrets.wait = time.Minute
+		if got := push(t, e, token2, aesKey1); got != 200 {
+			t.Errorf("%s: the current token: %d", why, got)
+		}
+		if text := log.String(); !strings.Contains(text, "level=WARN") || !strings.Contains(text, "XPAY_PUSH_SECRET") || strings.Contains(text, "hunter2") {
+			t.Errorf("%s: log: %s", why, text)
+		}
+		w.hide("")
+		e.at(time.Now().Add(claimedGap + time.Second))
+		if got := push(t, e, token1, aesKey1); got != 200 {
+			t.Errorf("%s: the token before, when it can be read again: %d", why, got)
+		}
+		w.hide(why) // and a function that runs has the version before from its own memory
+		w.rotate("XPAY_PUSH_SECRET", strings.NewReplacer(token1, "hunter2-token-3", aesKey1, aesKey2).Replace(pushSecret))
+		e.at(time.Now().Add(20 * time.Minute))
+		for token, key := range map[string]string{token2: aesKey1, "hunter2-token-3": aesKey2} {
+			if got := push(t, e, token, key); got != 200 {
+				t.Errorf("%s: after one more rotation, %s: %d", why, token, got)
+			}
+		}
+	}
+	w := newWorld(t)
+	w.fail(func(operation string) (int, string) {
+		if operation == "GetSecretValue" {
+			return 400, keyDisabled
+		}
+		return 0, ""
+	})
+	if problems := w.refused("callback", nil); len(problems) != 1 || !strings.Contains(problems[0], "XPAY_PUSH_SECRET: the secret cannot be read") {
+		t.Errorf("without a current one: %q", problems)
+	}
+}
+
+// TestAUserWhoseBoxCannotBeOpenedJustNowIsNotSentToLogIn: unknown is not "no", and a user who logs in anew is served all the same.
+func TestAUserWhoseBoxCannotBeOpenedJustNowIsNotSentToLogIn(t *testing.T) {
+	for why, want := range map[string]int{internalFailure: 503, tooManyRequests: 503, keyDisabled: 401, accessDenied: 401} {
+		s := newShop(t)
+		login := s.open("login")
+		alice := s.login(login, "oAlice")
+		s.rotate("XPAY_SEAL_SECRET", sealSecret2)
+		create := s.openAfter("createorder", longAfter)
+		s.hide(why)
+		for i := range 2 { // the second one within the minute
+			if got := s.buy(create, alice, "key-00000001"); got.status != want {
+				t.Errorf("%s: request %d is answered %d, want %d", why, i+1, got.status, want)
+			}
+		}
+		body := `{"productId":"vip","quantity":1,"code":"` + s.sim.Login("oAlice") + `"}`
+		if got := create.ask(t, "/orders", body, "Authorization", alice, "Idempotency-Key", "key-00000002"); got.status != 201 {
+			t.Errorf("%s: with a fresh code: %d", why, got.status)
+		}
+	}
+	s := newShop(t)
+	alice := s.login(s.open("login"), "oAlice")
+	s.rotate("XPAY_SEAL_SECRET", sealSecret2)
+	create := s.openAfter("createorder", longAfter)
+	s.hide(internalFailure)
+	s.buy(create, alice, "key-00000001")
+	s.hide("")
+	create.at(time.Now().Add(longAfter + claimedGap + time.Second))
+	if got := s.buy(create, alice, "key-00000001"); got.status != 201 {
+		t.Errorf("the same request a minute later: %d", got.status)
 	}
 }

@@ -1,8 +1,10 @@
 package awsenv
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -48,6 +50,7 @@ type world struct {
 	mu     sync.Mutex
 	counts map[string]int // by operation
 	fault  func(operation string) (status int, body string)
+	hidden string // the answer to whoever asks for the version before the current one; "" lets him have it
 }
 
 // newWorld makes tables, a queue and secrets of its own.
@@ -63,7 +66,16 @@ func newWorld(t *testing.T) *world {
 		if r.Header.Get("X-Amz-Security-Token") != sessionToken {
 			t.Error("a call without the role's session token: no Lambda could make it")
 		}
-		if status, body := w.pass(r.Header.Get("X-Amz-Target")); status != 0 {
+		asked, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(asked))
+		status, body := w.pass(r.Header.Get("X-Amz-Target"))
+		if hidden := w.hides(asked); hidden != "" && status == 0 {
+			status, body = http.StatusBadRequest, hidden
+			if strings.Contains(hidden, "Internal") {
+				status = http.StatusInternalServerError
+			}
+		}
+		if status != 0 {
 			rw.Header().Set("Content-Type", "application/x-amz-json-1.0")
 			rw.WriteHeader(status)
 			_, _ = rw.Write([]byte(body))
@@ -113,6 +125,23 @@ func (w *world) pass(target string) (int, string) {
 	w.deciding.Lock()
 	defer w.deciding.Unlock()
 	return fault(operation)
+}
+
+// hides returns the answer to a question for the version before the current one; "" when it is another question.
+func (w *world) hides(asked []byte) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !bytes.Contains(asked, []byte(`"`+stagePrevious+`"`)) {
+		return ""
+	}
+	return w.hidden
+}
+
+// hide makes the versions before the current ones unreadable; "" ends it.
+func (w *world) hide(body string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hidden = body
 }
 
 // fail makes the door answer some operations with an error of AWS; nil ends it.

@@ -4,6 +4,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -38,20 +39,20 @@ type Outside struct {
 	Deliver         func(context.Context, order.Delivery) error // the way to a delivery target that is no webhook
 	Metrics         observe.Metrics                             // the zero value writes none
 
-	// Renew is told that a secret did not fit, and by whom. It looks for newer ones, no oftener than that allows, and
-	// returns the configuration with the newest. nil: there are never newer ones.
-	Renew func(context.Context, Groups, Doubt) Config
+	// Renew is told that a secret did not fit. It looks for newer ones, no oftener than the doubt allows, and returns the
+	// configuration with the newest that it has, also beside an error: there may be newer ones, and they cannot be read just
+	// now. nil: there are never newer ones.
+	Renew func(context.Context, Doubt) (Config, error)
 	// AppKeys knows which AppKey WeChat took last. It outlives the Backend, which Sets its keys. nil: a new one.
 	AppKeys *xpay.AppKeys
 }
 
-// Doubt is who says that a secret is not the right one any more.
-type Doubt int
-
-const (
-	Claimed Doubt = iota // anybody may have: a phone, a push with a wrong signature, an old box
-	Proven               // WeChat, which answered a call of ours
-)
+// Doubt says that a group has no secret that fits.
+type Doubt struct {
+	Group  Groups
+	Proven bool   // WeChat says so, which answered a call of ours; else anybody may: a phone, a push with a wrong signature, an old box
+	KeyID  string // of the sealing key that a box of ours names: one that is looked for in vain keeps nobody from looking for another
+}
 
 // Backend is the whole product on one store.
 type Backend struct {
@@ -120,7 +121,7 @@ func (p *parts) orders() (*order.Service, error) {
 		Refused: func(ctx context.Context, _ error) { observe.Count(ctx, observe.WeChatErrors) },
 		Reported: func(ctx context.Context, errCode int) {
 			if errCode == xpay.ClientCodeWrongPaySig {
-				p.renew(ctx, GroupMerchant, Claimed)
+				_, _ = p.renew(ctx, Doubt{Group: GroupMerchant}) // what cannot be read is in the log
 			}
 		},
 	}
@@ -145,9 +146,7 @@ func (p *parts) client() (_ *xpay.Client, err error) {
 	if p.seal, err = session.NewSealer(p.cfg.Seal.Keys...); err != nil {
 		return nil, err
 	}
-	p.seal.Renew = func() (*session.Sealer, error) {
-		return session.NewSealer(p.renew(context.Background(), GroupSeal, Claimed).Seal.Keys...)
-	}
+	p.seal.Renew = p.newerSealer
 	p.app = &miniprogram.App{
 		ID: p.cfg.AppID, Secret: miniprogram.Secret(p.cfg.Merchant.AppSecret), Another: p.anotherAppSecret, Refused: countRefusal,
 		HTTP: p.http, BaseURL: p.cfg.WeChatURL, Now: p.out.Now,
@@ -160,7 +159,7 @@ func (p *parts) client() (_ *xpay.Client, err error) {
 func (p *parts) appKeys() *xpay.AppKeys {
 	keys := p.out.AppKeys
 	if keys == nil {
-		keys = &xpay.AppKeys{Renew: func(ctx context.Context) { p.renew(ctx, GroupMerchant, Proven) }}
+		keys = &xpay.AppKeys{Renew: func(ctx context.Context) { _, _ = p.renew(ctx, Doubt{Group: GroupMerchant, Proven: true}) }}
 	}
 	keys.Set(p.cfg.appKey(), p.cfg.Merchant.before().appKey(p.cfg.Env))
 	return keys
@@ -168,18 +167,26 @@ func (p *parts) appKeys() *xpay.AppKeys {
 
 // anotherAppSecret is the newest AppSecret, or, when WeChat refuses that one, the one before it.
 func (p *parts) anotherAppSecret(ctx context.Context, refused miniprogram.Secret) miniprogram.Secret {
-	m := p.renew(ctx, GroupMerchant, Proven).Merchant
+	cfg, _ := p.renew(ctx, Doubt{Group: GroupMerchant, Proven: true})
+	m := cfg.Merchant
 	if newest := miniprogram.Secret(m.AppSecret); newest != refused {
 		return newest
 	}
 	return miniprogram.Secret(m.before().AppSecret)
 }
 
-func (p *parts) renew(ctx context.Context, g Groups, d Doubt) Config {
+// newerSealer has today's sealing keys. An error beside it says that there may be newer ones.
+func (p *parts) newerSealer(keyID string) (*session.Sealer, error) {
+	cfg, unread := p.renew(context.Background(), Doubt{Group: GroupSeal, KeyID: keyID})
+	s, err := session.NewSealer(cfg.Seal.Keys...)
+	return s, errors.Join(unread, err)
+}
+
+func (p *parts) renew(ctx context.Context, d Doubt) (Config, error) {
 	if p.out.Renew == nil {
-		return p.cfg
+		return p.cfg, nil
 	}
-	return p.out.Renew(ctx, g, d)
+	return p.out.Renew(ctx, d)
 }
 
 // kickDeadline is all the time a handler spends on telling the queue: the document is due anyway.

@@ -204,14 +204,10 @@ func TestAProcessWithThePushSecretsOnlyRecordsAndCannotCallWeChat(t *testing.T) 
 func TestASecretThatDoesNotFitIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	out := outside(t)
-	type asked struct {
-		Group Groups
-		Doubt Doubt
-	}
-	var renewed []asked
-	out.Renew = func(_ context.Context, g Groups, d Doubt) Config {
-		renewed = append(renewed, asked{g, d})
-		return complete()
+	var renewed []Doubt
+	out.Renew = func(_ context.Context, d Doubt) (Config, error) {
+		renewed = append(renewed, d)
+		return complete(), nil
 	}
 	wechat := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -233,17 +229,17 @@ func TestASecretThatDoesNotFitIsAskedForAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	seal, app := b.API.Sessions.Seal, b.API.Sessions.App
-	proven, claimed := []asked{{GroupMerchant, Proven}}, []asked{{GroupMerchant, Claimed}}
+	proven, claimed := []Doubt{{Group: GroupMerchant, Proven: true}}, []Doubt{{Group: GroupMerchant}}
 	for what, does := range map[string]struct {
 		act  func()
-		want []asked
+		want []Doubt
 	}{
 		"WeChat refuses our signature":   {func() { _, _ = b.Orders.WeChat.QueryBizBalance(t.Context()) }, proven},
 		"WeChat refuses the AppSecret":   {func() { _, _ = app.Code2Session(t.Context(), "new") }, proven},
 		"WeChat knows the code already":  {func() { _, _ = app.Code2Session(t.Context(), "used") }, nil},
 		"a phone reports a wrong paySig": {func() { b.Orders.Reported(t.Context(), -15006) }, claimed},
 		"a phone reports a cancel":       {func() { b.Orders.Reported(t.Context(), -2) }, nil},
-		"a box names an unknown key":     {func() { _, _ = seal.Open(session.Sealed{KeyID: "00000000"}, "x") }, []asked{{GroupSeal, Claimed}}},
+		"a box names an unknown key":     {func() { _, _ = seal.Open(session.Sealed{KeyID: "00000000"}, "x") }, []Doubt{{Group: GroupSeal, KeyID: "00000000"}}},
 		"a box of ours opens":            {func() { _, _ = seal.Open(seal.Seal("text", "x"), "x") }, nil},
 	} {
 		renewed = nil

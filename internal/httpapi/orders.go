@@ -1,12 +1,14 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/order"
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
+	"github.com/xpay-serverless/xpay-serverless/internal/session"
 	"github.com/xpay-serverless/xpay-serverless/internal/store"
 	"github.com/xpay-serverless/xpay-serverless/pkg/xpay"
 )
@@ -99,7 +101,7 @@ func (a *API) createOrder(c call) (reply, error) {
 // sessionKey reads the caller's session_key, renewed by a fresh code if one came.
 func (c call) sessionKey(a *API, code string) (string, error) {
 	u, err := a.Sessions.User(c.Context(), c.openID)
-	if err == nil && code != "" {
+	if (err == nil || errors.Is(err, session.ErrNotNow)) && code != "" {
 		u, err = a.Sessions.Renew(c.Context(), u, code)
 	}
 	return u.SessionKey, err

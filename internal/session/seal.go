@@ -17,8 +17,9 @@ const SealKeyBytes = 32
 // seals with the first one, so that a key can be rotated by putting a new one in front.
 type Sealer struct {
 	// Renew is asked when a box names a key that is not configured, which may be newer than ours, and gives the Sealer of
-	// today's keys. It limits itself. nil: there are no newer keys.
-	Renew func() (*Sealer, error)
+	// today's keys; an error, also beside a Sealer, says that there may be others, which cannot be read just now. It limits
+	// itself. nil: there are no newer keys.
+	Renew func(keyID string) (*Sealer, error)
 
 	ids   []string
 	boxes map[string]cipher.AEAD
@@ -63,13 +64,22 @@ func (s *Sealer) Seal(text, name string) Sealed {
 	return Sealed{KeyID: id, Box: s.boxes[id].Seal(nonce, nonce, []byte(text), []byte(name))}
 }
 
-// Open decrypts. An error says that the key is gone, or that the box was sealed for another name or was altered.
+// ErrNotNow: the key of a box may be there, but cannot be read just now.
+var ErrNotNow = errors.New("the sealing keys cannot be read now")
+
+// Open decrypts. An error says that the key is gone, cannot be read now (ErrNotNow), or that the box was sealed for another
+// name or was altered.
 func (s *Sealer) Open(b Sealed, name string) (string, error) {
 	box, ok := s.boxes[b.KeyID]
+	var unread error
 	if !ok && s.Renew != nil {
-		if newer, err := s.Renew(); err == nil {
+		var newer *Sealer
+		if newer, unread = s.Renew(b.KeyID); newer != nil {
 			box, ok = newer.boxes[b.KeyID]
 		}
+	}
+	if !ok && unread != nil {
+		return "", fmt.Errorf("sealed with key %q: %w: %w", b.KeyID, ErrNotNow, unread)
 	}
 	if !ok {
 		return "", fmt.Errorf("sealed with key %q, which is not configured any more", b.KeyID)

@@ -55,6 +55,7 @@ type User struct {
 	SessionKey string    // "" when there is none, or it cannot be opened: log in again
 	GotAt      time.Time // when WeChat gave us the key
 	doc        store.Doc
+	sealed     error // ErrNotNow, when the key cannot be opened just now
 }
 
 type tokenBody struct {
@@ -122,9 +123,14 @@ func (s *Service) Authenticate(ctx context.Context, token string) (string, error
 	return b.OpenID, nil
 }
 
-// User reads what we know of a user: one read. A user who never logged in is no problem, only without a key.
+// User reads what we know of a user: one read. A user who never logged in is no problem, only without a key. Problems:
+// Unavailable; with ErrNotNow there is a key that cannot be opened just now, and Renew goes on from the user returned.
 func (s *Service) User(ctx context.Context, openID string) (User, error) {
-	return s.user(ctx, openID, s.Store.Get)
+	u, err := s.user(ctx, openID, s.Store.Get)
+	if err == nil && u.sealed != nil {
+		err = problem.Hide(problem.Unavailable, u.sealed, "your login cannot be read just now, repeat the same request")
+	}
+	return u, err
 }
 
 func (s *Service) user(ctx context.Context, openID string, read func(context.Context, string) (store.Doc, error)) (User, error) {
@@ -141,14 +147,18 @@ func (s *Service) user(ctx context.Context, openID string, read func(context.Con
 	return u, nil
 }
 
-// read opens the stored key. One that cannot be opened counts as none: the user logs in again.
+// read opens the stored key. One that can never be opened again counts as none: the user logs in again.
 func (u *User) read(seal *Sealer) {
 	var b userBody
 	if json.Unmarshal(u.doc.Body, &b) != nil {
 		return
 	}
-	if key, err := seal.Open(b.Key, u.OpenID); err == nil {
-		u.SessionKey, u.GotAt = key, b.GotAt
+	key, err := seal.Open(b.Key, u.OpenID)
+	switch {
+	case err == nil:
+		u.SessionKey, u.GotAt, u.sealed = key, b.GotAt, nil
+	case errors.Is(err, ErrNotNow):
+		u.sealed = err
 	}
 }
 
