@@ -229,6 +229,11 @@ func TestTheOutputsSayWhatToPasteAndWhereAndKeepSecretsFromPipes(t *testing.T) {
 	tool{env: d.env}.run(t, "outputs").want(t, 2, "--stack")
 	tool{env: []string{"AWS_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/nonexistent", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent"}}.
 		run(t, "outputs", "--stack", "x").want(t, 2, "no usable AWS credentials")
+	for _, variable := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDFORMATION"} {
+		for _, address := range []string{"127.0.0.1:4566", "localhost", "http://", "ftp://x", "http://%zz"} {
+			tool{env: append(slices.Clone(d.env), variable+"="+address)}.run(t, "outputs", "--stack", "x").want(t, 2, variable+" is no http or https URL", "请核对")
+		}
+	}
 	tool{env: append(slices.Clone(d.env), "AWS_ENDPOINT_URL=http://127.0.0.1:1", "AWS_MAX_ATTEMPTS=1")}.run(t, "outputs", "--stack", "x").want(t, 3)
 }
 

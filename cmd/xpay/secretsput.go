@@ -176,6 +176,12 @@ func (h heldSecret) outcomeOf(s *operator.Stack, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, operator.ErrHalfReplaced):
+		half := fmt.Errorf("the %s secret: %w. 新值已生效，但旧值可能仍被接受：请重新执行同一命令", h.name, err)
+		if operator.Later(err) {
+			return laterError{half}
+		}
+		return half
 	case errors.Is(err, operator.ErrChanged):
 		return fmt.Errorf("the %s secret: %w: the same command again takes both into account. 期间有人写入了另一个值，本次未写入，请重新执行", h.name, err)
 	case errors.Is(err, operator.ErrOvertaken) && h.name == "push":

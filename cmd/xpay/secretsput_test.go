@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,6 +151,49 @@ func TestOfTwoWhoPutAtTheSameMomentOneIsTold(t *testing.T) {
 	other := strings.Replace(merchantJSON, testSecret, "another-app-secret", 1)
 	d.before(t, func() { d.put(t, "MerchantSecretArn", other) }).xpay(t, strings.Replace(other, testKey, "another-key", 1), "secrets", "put", "merchant", "--file", "-").
 		want(t, 1, "at the same moment", "once more").silent(t)
+}
+
+// cutOff lets so many requests that put a secret reach AWS, and fails the others.
+func (d deployment) cutOff(t *testing.T, after, status int, body string) deployment {
+	t.Helper()
+	to, err := url.Parse(awstest.Endpoint(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var puts atomic.Int64
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".PutSecretValue") && puts.Add(1) > int64(after) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	d.env = append(slices.Clone(d.env), "AWS_ENDPOINT_URL="+server.URL, "AWS_MAX_ATTEMPTS=1")
+	return d
+}
+
+// TestALeakedPairThatIsHalfReplacedIsSaidToBeSo: the version before still holds it, and the same command again drops it.
+func TestALeakedPairThatIsHalfReplacedIsSaidToBeSo(t *testing.T) {
+	t.Parallel()
+	d := deployed(t, "https://api.example", "")
+	d.put(t, "PushSecretArn", pairJSON("leaked"))
+	rotate := []string{"secrets", "rotate", "push", "--leaked", "--json"}
+	for status, exit := range map[int]int{400: 1, 500: 3} {
+		said := map[int]string{400: `{"__type":"AccessDeniedException"}`, 500: `{"__type":"InternalServiceError"}`}[status]
+		none := d.cutOff(t, 0, status, said).xpay(t, "", rotate...).want(t, exit)
+		half := d.cutOff(t, 1, status, said).xpay(t, "", rotate...).want(t, exit, "repeat the command", "请重新执行同一命令")
+		if strings.Contains(none.all(), "repeat the command") || strings.Contains(half.all(), "all the same") {
+			t.Errorf("status %d: before the first put it says\n%s\nafter it\n%s", status, none.all(), half.all())
+		}
+	}
+	current := d.stored(t, "PushSecretArn", "AWSCURRENT")
+	d.xpay(t, "", rotate...).want(t, 0)
+	if now := d.stored(t, "PushSecretArn", "AWSCURRENT"); now == current || d.stored(t, "PushSecretArn", "AWSPREVIOUS") != now {
+		t.Error("the same command again leaves something behind")
+	}
 }
 
 func TestAPairThatCameWhileSomebodyTypedIsNotPutOver(t *testing.T) {

@@ -99,7 +99,7 @@ func (c secretsRotateCmd) rotatePush(ctx context.Context, o output, s *operator.
 	}
 	next := c.rotated(cfg.Push)
 	err := c.putNew(ctx, s, held, next)
-	if operator.Later(err) {
+	if operator.Later(err) && !errors.Is(err, operator.ErrHalfReplaced) {
 		fmt.Fprintf(o.err, "xpay: if it was rotated all the same, %s shows the new pair. 若实际已轮换，可用此命令查看新值。\n", showsPair(s))
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,8 @@ const (
 	triesOfABuyer     = 40 // 250 ms apart: longer than provenGap
 	betweenTries      = 250 * time.Millisecond
 	everySecondRefund = 2
+
+	failuresShown = 10
 )
 
 // refusals counts what WeChat refuses of each function.
@@ -308,10 +311,12 @@ func (m *market) close(from, until time.Time) {
 	if until.IsZero() {
 		until = from
 	}
-	for _, f := range m.failures {
-		if !f.wait || f.at.Before(from) || f.at.After(until) {
-			m.Errorf("%s after the window: %s", f.at.Sub(until).Round(time.Millisecond), f.what)
-		}
+	failures := slices.DeleteFunc(slices.Clone(m.failures), func(f failure) bool { return f.wait && !f.at.Before(from) && !f.at.After(until) })
+	for _, f := range failures[:min(len(failures), failuresShown)] {
+		m.Errorf("at %s: %s", f.at.Format(time.TimeOnly), f.what)
+	}
+	if len(failures) > 0 {
+		m.Errorf("%d requests failed; only from %s to %s may some have had to wait", len(failures), from.Format(time.TimeOnly), until.Format(time.TimeOnly))
 	}
 	repeated := 0
 	for _, o := range m.sim.Orders() {

@@ -28,6 +28,9 @@ var ErrChanged = errors.New("somebody else put another value meanwhile; nothing 
 // ErrOvertaken: the value was put, and so was another at the same moment: AWSPREVIOUS is not the value that was to be kept.
 var ErrOvertaken = errors.New("somebody else put another value at the same moment, and the value before both is lost")
 
+// ErrHalfReplaced: the value was put once of the two times, so it is current and what it replaced may still be taken.
+var ErrHalfReplaced = errors.New("the new value is current, and what it replaced may still be taken: repeat the command")
+
 // SecretVersion is one version of a secret; without an ID there is none. It prints as [redacted].
 type SecretVersion struct {
 	ID, Value string
@@ -95,31 +98,45 @@ func (s *Stack) PutSecret(ctx context.Context, output string, behind SecretVersi
 	return err == nil, err
 }
 
-// ReplaceSecret makes value the current one and AWSPREVIOUS, too: nothing that was known before is left. The caller has
-// checked value.
+// ReplaceSecret makes value the current one and AWSPREVIOUS, too: nothing that was known before is left. When it is cut short in
+// between, the error is ErrHalfReplaced. The caller has checked value.
 func (s *Stack) ReplaceSecret(ctx context.Context, output string, behind SecretVersion, value string) error {
 	id, err := s.Output(output)
 	if err != nil {
 		return err
 	}
-	first, err := s.put(ctx, output, id, behind, value)
+	first, err := s.write(ctx, output, id, behind, value)
 	if err != nil {
 		return err
 	}
-	_, err = s.put(ctx, output, id, first, value)
-	return err
+	if err = s.standsBehind(ctx, output, id, behind); err == nil {
+		_, err = s.put(ctx, output, id, first, value)
+	}
+	if err != nil {
+		return fmt.Errorf("%w (%w)", ErrHalfReplaced, err)
+	}
+	return nil
 }
 
-// put puts value behind the version that was read, and looks whether it stands there. The name of the new version is made of
-// both, so that Secrets Manager takes a repetition for what it is.
+// put puts value behind the version that was read, and looks whether it stands there.
 func (s *Stack) put(ctx context.Context, output, id string, behind SecretVersion, value string) (SecretVersion, error) {
+	next, err := s.write(ctx, output, id, behind, value)
+	if err == nil {
+		err = s.standsBehind(ctx, output, id, behind)
+	}
+	return next, err
+}
+
+// write makes value the current one. The name of the new version is made of the value and the version behind it, so that Secrets
+// Manager takes a repetition for what it is.
+func (s *Stack) write(ctx context.Context, output, id string, behind SecretVersion, value string) (SecretVersion, error) {
 	sum := sha256.Sum256([]byte(behind.ID + "\n" + value))
 	next := SecretVersion{ID: hex.EncodeToString(sum[:]), Value: value}
 	_, err := s.secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &id, SecretString: &value, ClientRequestToken: &next.ID})
 	if err != nil {
 		return next, answered(fmt.Errorf("the secret %s cannot be written: %w", output, err))
 	}
-	return next, s.standsBehind(ctx, output, id, behind)
+	return next, nil
 }
 
 // A reader may see what was put a moment later.

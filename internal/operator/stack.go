@@ -8,7 +8,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -60,6 +64,9 @@ func Open(ctx context.Context, name, region, profile string) (*Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the AWS configuration cannot be read: %w", err)
 	}
+	if err := checkEndpoints(cfg, os.Environ()); err != nil {
+		return nil, err
+	}
 	if cfg.Region == "" {
 		return nil, errors.New("no AWS region is set: give --region, or set AWS_REGION")
 	}
@@ -71,6 +78,28 @@ func Open(ctx context.Context, name, region, profile string) (*Stack, error) {
 	}
 	s := &Stack{Name: name, Region: cfg.Region, Outputs: map[string]string{}, Parameters: map[string]string{}, cfg: cfg, secrets: secretsmanager.NewFromConfig(cfg)}
 	return s, s.describe(ctx)
+}
+
+// checkEndpoints names the variable that leads to no server: the SDK would take it for one that does not answer.
+func checkEndpoints(cfg aws.Config, environ []string) error {
+	if ignored := slices.Contains(environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true"); ignored {
+		return nil
+	}
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "AWS_ENDPOINT_URL") && value != "" && !isURL(value) {
+			return fmt.Errorf("%s is no http or https URL: correct or unset it", name)
+		}
+	}
+	if cfg.BaseEndpoint != nil && !isURL(*cfg.BaseEndpoint) {
+		return errors.New("endpoint_url of the AWS profile is no http or https URL: correct or remove it")
+	}
+	return nil
+}
+
+func isURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 func (s *Stack) describe(ctx context.Context) error {
