@@ -202,6 +202,11 @@ func TestAStartWhoseVersionBeforeCannotBeReadServesWithTheCurrentOne(t *testing.
 		}
 		w.hide("")
 		e.at(time.Now().Add(claimedGap + time.Second))
+		w.taken()
+		push(t, e, token2, aesKey1)
+		if again := w.taken()["GetSecretValue"] > 0; again != (why == internalFailure) {
+			t.Errorf("%s: a minute later it asks again unasked: %t", why, again)
+		}
 		if got := push(t, e, token1, aesKey1); got != 200 {
 			t.Errorf("%s: the token before, when it can be read again: %d", why, got)
 		}
