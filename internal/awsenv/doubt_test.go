@@ -21,7 +21,7 @@ func TestAPushThatDoesNotFitJustAfterALookLeavesTheMinuteToItsRepeat(t *testing.
 		{backend.GroupSeal, lookGap - time.Millisecond, true},
 	} {
 		s := &secrets{looked: now}
-		s.doubt(c.group, backend.Claimed)
+		s.doubt(backend.Doubt{Group: c.group})
 		if got := s.force(now.Add(c.after)) == c.group; got != c.asks {
 			t.Errorf("group %v, %s after a look: asks %t, want %t", c.group, c.after, got, c.asks)
 		}
@@ -35,16 +35,16 @@ func TestAPushThatDoesNotFitJustAfterALookLeavesTheMinuteToItsRepeat(t *testing.
 func TestAProvenDoubtIsNotWeakenedByAClaim(t *testing.T) {
 	now := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 	s := &secrets{}
-	s.doubt(backend.GroupMerchant, backend.Claimed)
+	s.doubt(backend.Doubt{Group: backend.GroupMerchant})
 	if s.force(now) != backend.GroupMerchant {
 		t.Fatal("the first doubt does not ask")
 	}
-	s.doubt(backend.GroupMerchant, backend.Claimed)
+	s.doubt(backend.Doubt{Group: backend.GroupMerchant})
 	if s.force(now.Add(provenGap)) != 0 {
 		t.Error("a claim asks again within its minute")
 	}
-	s.doubt(backend.GroupMerchant, backend.Proven)
-	s.doubt(backend.GroupMerchant, backend.Claimed)
+	s.doubt(backend.Doubt{Group: backend.GroupMerchant, Proven: true})
+	s.doubt(backend.Doubt{Group: backend.GroupMerchant})
 	if s.force(now.Add(provenGap)) != backend.GroupMerchant {
 		t.Error("a proven doubt waits for the minute of a claim")
 	}

@@ -18,7 +18,7 @@ func (c *cloud) signedOnly() {
 	for _, r := range httpapi.Routes() {
 		g.Routes = append(g.Routes, lambdatest.Route{Key: r.Method + " " + r.Path, Function: c.fn[r.Function], IAM: true})
 	}
-	c.gateway = httptest.NewServer(g)
+	c.gateway = httptest.NewServer(c.unsaid.hear(g))
 	c.Cleanup(c.gateway.Close)
 }
 
@@ -35,7 +35,6 @@ func TestWithAuthModeIAMTheSessionTokenTravelsInItsOwnHeader(t *testing.T) {
 	}
 	var alice struct{ Token string }
 	c.call("POST", "/login", `{"code":"`+c.sim.Login("oAlice")+`"}`, signed...).into(t, 200, &alice)
-	const one = `{"productId":"vip_month","quantity":1}`
 	buy := func(headers ...string) answer {
 		return c.call("POST", "/orders", one, append(headers, "Idempotency-Key", "purchase-1")...)
 	}

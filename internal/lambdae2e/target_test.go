@@ -36,6 +36,12 @@ func (c *cloud) aim(vars map[string]string) {
 	c.gateway.Config.Handler = c.routes()
 }
 
+// webhook is what the template gives for a target of this kind.
+func (c *cloud) webhook(shop http.Handler) map[string]string {
+	name := strings.TrimSuffix(c.vars["XPAY_ORDERS_TABLE"], "-orders") + "-hook"
+	return map[string]string{"XPAY_TARGET": "webhook", "XPAY_WEBHOOK_URL": c.serve(c.unsaid.hear(shop)), "XPAY_WEBHOOK_SECRET": c.secret(name, hookSecret)}
+}
+
 // shopServer is the merchant's: it answers with a status, after a while.
 type shopServer struct {
 	mu     sync.Mutex
@@ -92,8 +98,7 @@ func signedBy(h http.Header, body []byte) bool {
 func TestAWebhookThatFailsAndIsLateAcceptsInTheEnd(t *testing.T) {
 	t.Parallel()
 	c, shop := deploy(t, options{}), &shopServer{status: 503}
-	name := strings.TrimSuffix(c.vars["XPAY_ORDERS_TABLE"], "-orders")
-	c.aim(map[string]string{"XPAY_TARGET": "webhook", "XPAY_WEBHOOK_URL": c.serve(shop), "XPAY_WEBHOOK_SECRET": c.secret(name+"-hook", hookSecret)})
+	c.aim(c.webhook(shop))
 	id := c.login("oAlice").order("purchase-1")
 	c.sim.DeliverDue(t.Context())
 	if ids, _ := shop.told(); len(ids) != 0 {
@@ -148,8 +153,7 @@ func TestAWebhookThatFailsAndIsLateAcceptsInTheEnd(t *testing.T) {
 func TestAReceiverThatAnswersTwice(t *testing.T) {
 	t.Parallel()
 	c, shop := deploy(t, options{}), &shopServer{status: 200, late: 11 * time.Second}
-	name := strings.TrimSuffix(c.vars["XPAY_ORDERS_TABLE"], "-orders")
-	c.aim(map[string]string{"XPAY_TARGET": "webhook", "XPAY_WEBHOOK_URL": c.serve(shop), "XPAY_WEBHOOK_SECRET": c.secret(name+"-hook", hookSecret)})
+	c.aim(c.webhook(shop))
 	id := c.login("oAlice").order("purchase-1")
 	c.sim.DeliverDue(t.Context())
 	sent := make(chan struct{})
