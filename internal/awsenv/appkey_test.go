@@ -128,12 +128,23 @@ func (s *shop) attempt(e *Env, bearer, id string) answer {
 // phone shows a payment to the cashier, whose user leaves, and returns the code.
 func (s *shop) phone(openID string, a answer) int {
 	s.Helper()
+	return s.cashier(openID, a, "cancel")
+}
+
+// pay is phone with a user who pays.
+func (s *shop) pay(openID string, a answer) int {
+	s.Helper()
+	return s.cashier(openID, a, "pay")
+}
+
+func (s *shop) cashier(openID string, a answer, action string) int {
+	s.Helper()
 	if a.Payment == nil {
 		s.Fatalf("there is no payment: %d", a.status)
 	}
 	p := a.Payment
 	return s.sim.RequestVirtualPayment(wechatsim.PaymentRequest{
-		OpenID: openID, Mode: p.Mode, SignData: p.SignData, PaySig: p.PaySig, Signature: p.Signature, Action: "cancel",
+		OpenID: openID, Mode: p.Mode, SignData: p.SignData, PaySig: p.PaySig, Signature: p.Signature, Action: action,
 	}).ErrCode
 }
 

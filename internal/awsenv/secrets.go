@@ -61,6 +61,14 @@ type heldSecret struct {
 	unread            error // why the one before could not be read
 }
 
+// served is what was used before a current value.
+func (h heldSecret) served(current secretValue) secretValue {
+	if current.is(h.current) {
+		return h.previous
+	}
+	return h.current
+}
+
 func (h heldSecret) is(o heldSecret) bool {
 	return h.current.is(o.current) && h.previous.is(o.previous)
 }
@@ -228,7 +236,7 @@ func (s *secrets) fetch(ctx context.Context, group backend.Groups, id string, ol
 		return old, err
 	}
 	if s.usable(group, held.previous) != nil { // a slip, corrected since: what served meanwhile is the one before
-		held.previous = old.current
+		held.previous = old.served(held.current)
 	}
 	if group == backend.GroupPush && !s.young(held.current, pushOverlap) {
 		held.previous = secretValue{} // a token that leaked must not be believed for ever
@@ -239,39 +247,36 @@ func (s *secrets) fetch(ctx context.Context, group backend.Groups, id string, ol
 // versions asks for the current version, and for the one before where it is not known and may be needed. When that cannot be read, what
 // served before goes on to.
 func (s *secrets) versions(ctx context.Context, group backend.Groups, id string, old heldSecret, doubted bool) (heldSecret, error) {
+	previous := sync.OnceValues(func() (secretValue, error) { return s.previous(ctx, id) })
+	if !old.asked && s.needsPrevious(group, old, old.current, doubted) {
+		go previous() // a request waits for both
+	}
 	current, err := s.version(ctx, id, stageCurrent)
 	if err != nil {
 		return old, err
 	}
-	unchanged := current.is(old.current)
-	rotated := old.current.present() && !unchanged
-	if known := unchanged && old.asked; known || !rotated && !s.needsPrevious(group, current, doubted) {
+	rotated := old.current.present() && !current.is(old.current)
+	if known := !rotated && old.asked; known || !rotated && !s.needsPrevious(group, old, current, doubted) {
 		return heldSecret{current: current, previous: old.previous, asked: known}, nil
 	}
-	held := heldSecret{current: current, previous: old.previous, asked: true}
-	if rotated {
-		held.previous = old.current
-	}
-	previous, err := s.previous(ctx, id)
+	before, err := previous()
 	if err != nil {
-		held.asked, held.unread = false, err
-		return held, nil
+		return heldSecret{current: current, previous: old.served(current), unread: err}, nil
 	}
-	held.previous = previous
-	return held, nil
+	return heldSecret{current: current, previous: before, asked: true}, nil
 }
 
 // needsPrevious reports whether the version before a current one may be needed. Soon after a rotation it is. Later it is needed
 // for boxes and for a console that was left behind, and then something does not fit first; but whoever receives our
-// webhooks cannot tell us so.
-func (s *secrets) needsPrevious(group backend.Groups, current secretValue, doubted bool) bool {
+// webhooks cannot tell us so. What was needed once and could not be read is asked for at each look.
+func (s *secrets) needsPrevious(group backend.Groups, old heldSecret, current secretValue, doubted bool) bool {
 	switch group {
 	case backend.GroupPush:
 		return s.young(current, pushOverlap)
 	case backend.GroupDelivery:
 		return true
 	}
-	return doubted || s.young(current, keysOverlap)
+	return doubted || old.unread != nil || s.young(current, keysOverlap)
 }
 
 // young reports whether a version was put in less than a time ago.

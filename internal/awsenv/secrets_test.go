@@ -1,8 +1,15 @@
 package awsenv
 
 import (
+	"bytes"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,7 +116,7 @@ func TestAVersionBeforeThatCannotBeReadIsAskedForAgain(t *testing.T) {
 // TestBothKeysSignWebhooksHoweverOldTheyAre: a receiver that still knows the old key has no way to say so.
 func TestBothKeysSignWebhooksHoweverOldTheyAre(t *testing.T) {
 	s := &secrets{now: func() time.Time { return time.Now().Add(longAfter) }}
-	if !s.needsPrevious(backend.GroupDelivery, secretValue{version: "1", made: time.Now()}, false) {
+	if !s.needsPrevious(backend.GroupDelivery, heldSecret{}, secretValue{version: "1", made: time.Now()}, false) {
 		t.Error("the key before would not sign")
 	}
 }
@@ -260,5 +267,105 @@ func TestAUserWhoseBoxCannotBeOpenedJustNowIsNotSentToLogIn(t *testing.T) {
 	create.at(time.Now().Add(longAfter + claimedGap + time.Second))
 	if got := s.buy(create, alice, "key-00000001"); got.status != 201 {
 		t.Errorf("the same request a minute later: %d", got.status)
+	}
+}
+
+// TestALookForAnotherSecretForgetsNoQuestion: the phone's report makes it look at the merchant's secret, and what could not be read of
+// the sealing keys stays open.
+func TestALookForAnotherSecretForgetsNoQuestion(t *testing.T) {
+	s := newShop(t)
+	alice := s.login(s.open("login"), "oAlice")
+	s.rotate("XPAY_SEAL_SECRET", sealSecret2)
+	bob := s.login(s.open("login"), "oBob")
+	create := s.openAfter("createorder", longAfter)
+	order := s.buy(create, bob, "key-0000000b")
+	s.hide(internalFailure)
+	if got := s.buy(create, alice, "key-00000001"); got.status != 503 {
+		t.Errorf("answered %d", got.status)
+	}
+	s.attempt(create, bob, order.Order.ID)
+	if got := s.buy(create, alice, "key-00000001"); got.status != 503 {
+		t.Errorf("after a look for another secret: %d", got.status)
+	}
+}
+
+// TestASlipAndAVersionThatCannotBeReadLoseNothingThatServes: a token that no function could use was put in and corrected.
+func TestASlipAndAVersionThatCannotBeReadLoseNothingThatServes(t *testing.T) {
+	for _, hidden := range []string{"", internalFailure} {
+		w := newWorld(t)
+		e := w.open("callback")
+		w.rotate("XPAY_PUSH_SECRET", `{"tokenz":["x"]}`)
+		w.rotate("XPAY_PUSH_SECRET", strings.ReplaceAll(pushSecret, token1, token2))
+		w.hide(hidden)
+		for _, after := range []time.Duration{20 * time.Minute, 22 * time.Minute} {
+			e.at(time.Now().Add(after))
+			for _, token := range []string{token1, token2} {
+				if got := push(t, e, token, aesKey1); got != 200 {
+					t.Errorf("%q, after %s: %s is answered %d", hidden, after, token, got)
+				}
+			}
+			w.hide("")
+		}
+	}
+}
+
+// TestADoubtAsksForBothVersionsAtOnce: the first question is answered when the second one has come, so a look takes the time of one.
+func TestADoubtAsksForBothVersionsAtOnce(t *testing.T) {
+	s := newShop(t)
+	alice := s.login(s.open("login"), "oAlice")
+	s.rotate("XPAY_SEAL_SECRET", sealSecret2)
+	behind, err := url.Parse(s.vars["AWS_ENDPOINT_URL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var waits atomic.Bool
+	asked := make(chan struct{})
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		switch ofSeal := strings.Contains(string(body), s.vars["XPAY_SEAL_SECRET"]) && waits.Load(); {
+		case ofSeal && strings.Contains(string(body), stagePrevious):
+			close(asked)
+		case ofSeal:
+			select {
+			case <-asked:
+			case <-time.After(20 * time.Second):
+				t.Error("the version before was not asked for meanwhile")
+			}
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(door.Close)
+	s.vars["AWS_ENDPOINT_URL"] = door.URL
+	create := s.openAfter("createorder", longAfter)
+	waits.Store(true)
+	if got := s.buy(create, alice, "key-00000001"); got.status != 201 {
+		t.Errorf("answered %d", got.status)
+	}
+}
+
+// TestWhoHasPaidLearnsItAlthoughTheirKeyCannotBeOpenedNow: only who needs a signature needs the key.
+func TestWhoHasPaidLearnsItAlthoughTheirKeyCannotBeOpenedNow(t *testing.T) {
+	s := newShop(t)
+	alice := s.login(s.open("login"), "oAlice")
+	create := s.open("createorder")
+	order := s.buy(create, alice, "key-00000001")
+	if got := s.pay("oAlice", order); got != 0 {
+		t.Fatalf("the phone says %d", got)
+	}
+	s.attempt(create, alice, order.Order.ID) // which finds the payment
+	s.rotate("XPAY_SEAL_SECRET", sealSecret2)
+	fresh := s.openAfter("createorder", longAfter)
+	s.hide(internalFailure)
+	for what, got := range map[string]answer{
+		"the same order": s.buy(fresh, alice, "key-00000001"), "another payment": s.attempt(fresh, alice, order.Order.ID),
+	} {
+		if got.status != 200 || got.Order.State != "delivered" {
+			t.Errorf("%s: %d, %s", what, got.status, got.Order.State)
+		}
+	}
+	if got := s.buy(fresh, alice, "key-00000002"); got.status != 503 {
+		t.Errorf("a new order: %d", got.status)
 	}
 }

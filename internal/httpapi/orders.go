@@ -85,11 +85,11 @@ func (a *API) createOrder(c call) (reply, error) {
 		return reply{}, err
 	}
 	o, payment, created, err := a.Orders.Create(c.Context(), order.CreateRequest{
-		OpenID: c.openID, SessionKey: key, Key: c.Header.Get("Idempotency-Key"),
+		OpenID: c.openID, SessionKey: key.text, Key: c.Header.Get("Idempotency-Key"),
 		ProductID: in.ProductID, Quantity: in.Quantity, Attach: in.Attach,
 	})
 	if err != nil {
-		return reply{}, err
+		return reply{}, key.missed(err)
 	}
 	status := http.StatusOK
 	if created {
@@ -98,13 +98,30 @@ func (a *API) createOrder(c call) (reply, error) {
 	return reply{status: status, body: orderReply{viewOrder(o), payment}}, nil
 }
 
+// sessionKey is the caller's session_key; text is "" when there is none, or it cannot be opened just now, for which notNow is the reason.
+type sessionKey struct {
+	text   string
+	notNow error
+}
+
+// missed is why a request failed. Who needs a key that cannot be opened just now is not sent to log in; who has paid needs none.
+func (k sessionKey) missed(err error) error {
+	if k.notNow != nil && errors.Is(err, problem.Unauthorized) {
+		return k.notNow
+	}
+	return err
+}
+
 // sessionKey reads the caller's session_key, renewed by a fresh code if one came.
-func (c call) sessionKey(a *API, code string) (string, error) {
+func (c call) sessionKey(a *API, code string) (sessionKey, error) {
 	u, err := a.Sessions.User(c.Context(), c.openID)
 	if (err == nil || errors.Is(err, session.ErrNotNow)) && code != "" {
 		u, err = a.Sessions.Renew(c.Context(), u, code)
 	}
-	return u.SessionKey, err
+	if errors.Is(err, session.ErrNotNow) {
+		return sessionKey{notNow: err}, nil
+	}
+	return sessionKey{text: u.SessionKey}, err
 }
 
 // attempt: POST /orders/{id}/attempts.
@@ -120,9 +137,9 @@ func (a *API) attempt(c call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	o, payment, err := a.Orders.Attempt(c.Context(), c.openID, c.PathValue("id"), key, in.ErrCode)
+	o, payment, err := a.Orders.Attempt(c.Context(), c.openID, c.PathValue("id"), key.text, in.ErrCode)
 	if err != nil {
-		return reply{}, err
+		return reply{}, key.missed(err)
 	}
 	return ok(orderReply{viewOrder(o), payment})
 }

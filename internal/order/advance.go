@@ -73,11 +73,11 @@ func (s *Service) setAside(ctx context.Context, docID string, why error) error {
 	if err != nil || doc.Due.After(s.now()) {
 		return err
 	}
+	s.alarm(ctx, Alarm{Code: AttentionUnreadable, Number: docID, Reason: why.Error()}) // before the write, as in apply
 	doc.Due, doc.Stamp, doc.Keys = s.now().Add(setAsideFor), "", []string{KeyHeld}
 	if _, err := s.Store.Update(ctx, doc); err != nil && !errors.Is(err, store.ErrConflict) {
 		return storeProblem(fmt.Errorf("set aside %s: %w", docID, err))
 	}
-	s.alarm(ctx, Alarm{Code: AttentionUnreadable, Number: docID, Reason: why.Error()})
 	return nil
 }
 

@@ -43,9 +43,9 @@ func NewRotatingMerchant(offerID string, env Env, keys *AppKeys) (Merchant, erro
 	return m, err
 }
 
-// Set says which keys are known: the newest, and those before it. The key that signs goes on signing until WeChat refuses it:
-// nobody has said when WeChat changes. When it is not among them, WeChat has changed since, or somebody corrected a slip: the
-// newest that was not refused signs, and the one that signed is tried last. Empty keys are left out; to Set none changes nothing.
+// Set says which keys are known: the newest, and those before it. The key that signs goes on signing, also when it is
+// not among them, until WeChat refuses it: nobody has said when WeChat changes, and somebody may have put in a slip and
+// corrected it meanwhile. Empty keys are left out; to Set none changes nothing.
 func (k *AppKeys) Set(newest string, before ...string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -57,10 +57,8 @@ func (k *AppKeys) Set(newest string, before ...string) {
 		return
 	}
 	if old := k.keys; old != nil && old.signs != "" && !slices.Contains(old.refused, old.signs) {
-		if slices.Contains(next.known, old.signs) {
-			next.signs = old.signs
-		}
 		next.add(old.signs)
+		next.signs = old.signs
 	}
 	if k.keys != nil {
 		next.refused = slices.DeleteFunc(k.keys.refused, func(key string) bool { return !slices.Contains(next.known, key) })
