@@ -90,3 +90,21 @@ func TestTwoRefundsAreTwoValuesAndAnAdoptedOrderIsNotNew(t *testing.T) {
 		t.Error(line)
 	}
 }
+
+// TestAQuestionAboutMoneyIsCounted: two alarms wait for these values, and a purchase that goes well writes none of them.
+func TestAQuestionAboutMoneyIsCounted(t *testing.T) {
+	t.Parallel()
+	metric := map[string]string{
+		order.AttentionMismatch: "Mismatches", order.AttentionSurplus: "Mismatches", order.AttentionImpossible: "Mismatches", order.AttentionUnproven: "Mismatches",
+		order.AttentionUnknown: "UnknownOrderPushes",
+		order.AttentionRefund:  "", order.AttentionUntold: "", order.AttentionReturned: "", order.AttentionUndelivered: "", order.AttentionUnreadable: "", order.AttentionNotice: "",
+	}
+	for code, want := range metric {
+		line := metricsOf(t, func(ctx context.Context) { countAlarms(nil)(ctx, order.Alarm{Code: code}) })
+		for _, name := range []string{"Mismatches", "UnknownOrderPushes"} {
+			if got := strings.Contains(line, `"`+name+`":1`); got != (name == want) {
+				t.Errorf("%s: %s counted %t: %s", code, name, got, line)
+			}
+		}
+	}
+}

@@ -140,7 +140,7 @@ func TestTheBootstrapTellsCodeDeployWhatItFound(t *testing.T) {
 	grants := roles["canary"]
 	delete(grants, "logs:CreateLogStream") // Lambda itself writes the log
 	delete(grants, "logs:PutLogEvents")
-	secret := fmt.Sprintf(`{"tokens":[%q,"hunter2old"],"aesKeys":[%q]}`, token, key)
+	secret := fmt.Sprintf(`{"tokens":[%q,"hunter2old"],"aesKeys":[%q,%q]}`, token, key, strings.Repeat("o", 43))
 	for _, c := range []struct {
 		name   string
 		cloud  *cloud

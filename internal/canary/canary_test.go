@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -222,4 +223,22 @@ func TestTheRequestIsOneThatAPIGatewaySends(t *testing.T) {
 		return good(ctx, event)
 	})
 	told(t, h, reports)
+}
+
+// TestAnErrorOfOurOwnIsNoRelayedAnswer: only "unavailable" is what we say of a receiver that is away.
+func TestAnErrorOfOurOwnIsNoRelayedAnswer(t *testing.T) {
+	t.Parallel()
+	good := callback(t, token, key, "")
+	for code, want := range map[string]bool{"unavailable": true, "internal": false, "invalid": false, "unauthorized": false} {
+		h, _, reports := hook(func(ctx context.Context, event []byte) ([]byte, error) {
+			if strings.Contains(string(event), `"routeKey":"GET `) {
+				return good.Invoke(ctx, event)
+			}
+			return fmt.Appendf(nil, `{"statusCode":500,"body":"{\"error\":{\"code\":\"%s\"}}"}`, code), nil
+		})
+		h.Forwards = true
+		if healthy := told(t, h, reports); healthy != want {
+			t.Errorf("%s: healthy %t", code, healthy)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package lambdae2e_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -48,9 +49,12 @@ func (u *unspeakable) add(kind string, values ...string) {
 		if len(v) < headBytes {
 			panic(fmt.Sprintf("the %s %q is too short to be looked for", kind, v))
 		}
-		if _, known := u.kinds[v]; !known {
-			u.kinds[v] = kind
-			u.heads[v[:headBytes]] = append(u.heads[v[:headBytes]], v)
+		for _, form := range []string{v, url.QueryEscape(v), hex.EncodeToString([]byte(v))} {
+			form = strings.ToLower(form)
+			if _, known := u.kinds[form]; !known {
+				u.kinds[form] = kind
+				u.heads[form[:headBytes]] = append(u.heads[form[:headBytes]], form)
+			}
 		}
 	}
 }
@@ -133,6 +137,7 @@ func each(name string, v any, visit func(name, value string)) {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, inner := range v {
+			visit("", name)
 			each(name, inner, visit)
 		}
 	case []any:
@@ -172,14 +177,18 @@ var encoded = regexp.MustCompile(fmt.Sprintf(`[A-Za-z0-9+/]{%d,}`, encodedBytesM
 func (u *unspeakable) within(text string) []string {
 	kinds := u.find(text)
 	for _, run := range encoded.FindAllString(text, -1) {
-		if plain, err := base64.StdEncoding.DecodeString(run[:len(run)/4*4]); err == nil {
-			kinds = append(kinds, u.find(string(plain))...)
+		for begin := range 4 { // other letters may stand before it
+			part := run[begin:]
+			if plain, err := base64.StdEncoding.DecodeString(part[:len(part)/4*4]); err == nil {
+				kinds = append(kinds, u.find(string(plain))...)
+			}
 		}
 	}
 	return kinds
 }
 
 func (u *unspeakable) find(text string) (kinds []string) {
+	text = strings.ToLower(text)
 	for i := 0; i+headBytes <= len(text); i++ {
 		for _, v := range u.heads[text[i:i+headBytes]] {
 			if strings.HasPrefix(text[i:], v) && !partOfANumber(text, i, v) {
@@ -220,7 +229,7 @@ func TestWhatIsSecretIsFoundInALineHoweverItIsWritten(t *testing.T) {
 	r := httptest.NewRequest("POST", "/wechat/push?nonce=123456789&signature=feedfeed", strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer the-bearer-token")
 	gateway.ServeHTTP(httptest.NewRecorder(), r)
-	u.add("mark", "hunter2")
+	u.add("mark", "hunter2", "a token of hers/+")
 	line := func(v any) string {
 		raw, _ := json.Marshal(map[string]any{"time": "2026-11-21T08:00:00.123456789Z", "message": "request", "at": v})
 		return string(raw)
@@ -243,6 +252,12 @@ func TestWhatIsSecretIsFoundInALineHoweverItIsWritten(t *testing.T) {
 		"a query string":               {line("/wechat/push?nonce=123456789&signature=feedfeed"), []string{"nonce", "query string", "signature"}},
 		"a nonce as a number":          {line(123456789), []string{"nonce"}},
 		"the digits in another number": {line(1234567890), nil},
+		"an openid as a key":           {line(map[string]int{"oAlice": 1}), []string{"openid"}},
+		"a token in capitals":          {line("A-TOKEN-OF-HERS"), []string{"token"}},
+		"a token in hexadecimal":       {line(hex.EncodeToString([]byte("a-token-of-hers"))), []string{"token"}},
+		"a token in base64 of a URL":   {line(base64.RawURLEncoding.EncodeToString([]byte("???>>>a-token-of-hers"))), []string{"token"}},
+		"a token behind two bytes":     {line("xx" + base64.StdEncoding.EncodeToString([]byte("a-token-of-hers"))), []string{"token"}},
+		"a token in a query string":    {line("?t=" + url.QueryEscape("a token of hers/+")), []string{"mark"}},
 	} {
 		if got := u.in(s.line); !slices.Equal(got, s.want) {
 			t.Errorf("%s: %q, want %q: %s", name, got, s.want, s.line)

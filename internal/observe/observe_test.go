@@ -139,3 +139,14 @@ func TestThereAreTenMetrics(t *testing.T) {
 		t.Errorf("%d metrics: each costs 0.30 USD a month, ten were agreed", n)
 	}
 }
+
+func TestAMetricHasItsUnit(t *testing.T) {
+	t.Parallel()
+	want := map[Metric]string{
+		"OrdersCreated": "Count", "OrdersPaid": "Count", "OrdersDelivered": "Count", "RefundedFen": "None", "PushesRefused": "Count", "Mismatches": "Count",
+		"UnknownOrderPushes": "Count", "DueSeconds": "Seconds", "WeChatErrors": "Count", "Repairs": "Count",
+	}
+	if diff := cmp.Diff(want, MetricNames()); diff != "" {
+		t.Errorf("-want +code\n%s", diff)
+	}
+}

@@ -1,7 +1,10 @@
 package order_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,5 +131,73 @@ func TestAnAlarmInTheLogIsShortWhateverAStrangerWrote(t *testing.T) {
 		if len(a.Number) > 250 || len(a.Reason) > 250 {
 			t.Errorf("a number of %d bytes, a reason of %d", len(a.Number), len(a.Reason))
 		}
+	}
+}
+
+// TestADocumentThatCannotBeReadCallsAPersonAlthoughTheWriteWasLost: it is set aside for an hour.
+func TestADocumentThatCannotBeReadCallsAPersonAlthoughTheWriteWasLost(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []store.Fault{store.None, store.Lost, store.Happened, store.CrashBefore, store.CrashAfter} {
+		s := openShop(t)
+		s.create()
+		doc := s.point()
+		doc.Body, doc.Due = []byte(`{"v":99}`), s.stack.Clock.Now()
+		s.putBack(doc)
+		s.trouble = trouble{side: "store", n: 3, fault: fault, armed: true, calls: map[string]int{}} // a load, a read, the write
+		for range 3 {
+			_ = s.try(func() error { return s.stack.Orders.Advance(context.Background(), order.DocID(s.id)) })
+		}
+		if n := called(s.alarms, order.AttentionUnreadable); n < 1 || n > 2 || !slices.Contains(s.point().Keys, order.KeyHeld) {
+			t.Errorf("fault %d: a person was called %d times", fault, n)
+		}
+	}
+}
+
+// rival writes the order a moment before each of the next writes.
+type rival struct {
+	store.Store
+	left int
+}
+
+func (r *rival) Update(ctx context.Context, doc store.Doc) (store.Doc, error) {
+	if r.left--; r.left >= 0 {
+		cur, err := r.Get(ctx, doc.ID)
+		cur.Stamp = store.NewStamp()
+		if _, err2 := r.Store.Update(ctx, cur); err != nil || err2 != nil {
+			return store.Doc{}, errors.Join(err, err2)
+		}
+	}
+	return r.Store.Update(ctx, doc)
+}
+
+func TestAWriteThatIsTriedTenTimesCallsAPersonOnce(t *testing.T) {
+	t.Parallel()
+	r := restore(t)
+	r.pushed(r.goods(), true)
+	if _, err := r.adopt(r.id, alice); err != nil {
+		t.Fatal(err)
+	}
+	others := &rival{Store: r.service.Store, left: 10}
+	r.service.Store = others
+	if err := r.record(r.goods(`"TransactionId":"T1"`, `"TransactionId":"T2"`)); err != nil || others.left >= 0 {
+		t.Fatalf("%v, %d conflicts were left", err, others.left)
+	}
+	if n := called(r.alarms, order.AttentionSurplus); n != 1 {
+		t.Errorf("a person was called %d times", n)
+	}
+}
+
+// TestEvidenceIsNotWrittenBlindly: whether it is there already decides whether a person is called, so a read that fails is no "no".
+func TestEvidenceIsNotWrittenBlindly(t *testing.T) {
+	t.Parallel()
+	r := restore(t)
+	r.plan = func(c store.Call) store.Fault {
+		if c.Op == "Get" && strings.HasPrefix(c.ID, "evidence/") {
+			return store.Lost
+		}
+		return store.None
+	}
+	if err := r.record(r.goods()); err == nil || len(r.alarms) != 0 {
+		t.Errorf("%v, a person was called %d times", err, len(r.alarms))
 	}
 }

@@ -323,6 +323,7 @@ func TestAnAnswerThatSaysNothingAboutTheKeyForgetsNoRefusal(t *testing.T) {
 		forgets bool
 	}{
 		"a signed call":       {signed, realOrder, true},
+		"a fault of the call": {signed, `{"errcode":268490002,"errmsg":"数据不存在"}`, true},
 		"one that was busy":   {signed, `{"errcode":-1,"errmsg":"busy"}`, false},
 		"one without pay_sig": {unsigned, realOrder, false},
 	} {
