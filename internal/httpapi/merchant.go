@@ -186,7 +186,7 @@ func (a *API) merchantAccept(c call) (reply, error) {
 	if err := c.decode(&in, true); err != nil {
 		return reply{}, err
 	}
-	o, err := a.Orders.Accept(c.Context(), c.PathValue("id"))
+	o, err := a.Orders.Accept(c.Context(), c.PathValue("id"), a.operatorIs(c))
 	if err != nil {
 		return reply{}, err
 	}

@@ -89,7 +89,7 @@ func judgeAccepted(o *Order, f Fact) verdict {
 	if o.State != Held {
 		return known(func() { o.Attention = nil })
 	}
-	return verdict{event: EventAccepted, do: func() {
+	return verdict{event: EventAccepted, reason: f.Reason, do: func() {
 		_, main := o.MainPayment()
 		if main == nil {
 			main = o.acceptable()

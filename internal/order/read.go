@@ -93,13 +93,13 @@ func (s *Service) questions(doc store.Doc) []Question {
 }
 
 // Accept lets a held order go: the money that was not believed pays for it. For any other order it marks the open
-// questions as seen. Only an operator may call it.
-func (s *Service) Accept(ctx context.Context, id string) (Order, error) {
+// questions as seen. Only an operator may call it; by is the name of who does, for the history.
+func (s *Service) Accept(ctx context.Context, id, by string) (Order, error) {
 	cur, err := s.find(ctx, id)
 	if err != nil {
 		return Order{}, err
 	}
-	cur, _, err = s.take(ctx, cur, Fact{Kind: FactAccepted, Source: SourceOperator, At: s.now()})
+	cur, _, err = s.take(ctx, cur, Fact{Kind: FactAccepted, Source: SourceOperator, At: s.now(), Reason: "by " + nameOf(by)})
 	s.kick(ctx, cur.Order)
 	return cur.Order, err
 }

@@ -147,9 +147,12 @@ func (s *shop) accept() {
 		return
 	}
 	s.insist("accept", func(ctx context.Context) error {
-		_, err := s.stack.Orders.Accept(ctx, s.id)
+		_, err := s.stack.Orders.Accept(ctx, s.id, alice)
 		return err
 	})
+	if h := s.order().History; !slices.ContainsFunc(h, func(e order.Entry) bool { return e.Event == order.EventAccepted && e.Detail == "by "+alice }) {
+		s.t.Errorf("nobody knows who accepted the money: %+v", h)
+	}
 }
 
 // refund gives the money back; done again, it is the merchant repeating its calls.
@@ -398,7 +401,7 @@ func TestNothingIsDeliveredForMoneyThatIsAllBackAndAPersonHearsOfIt(t *testing.T
 			if len(o.Attention) != 1 || called(s.alarms, order.AttentionReturned) != 1 {
 				t.Errorf("%s, put back to %s: it asks %+v, and a person was called %d times", name, was, o.Attention, len(s.alarms))
 			}
-			if _, err := s.stack.Orders.Accept(t.Context(), s.id); err != nil {
+			if _, err := s.stack.Orders.Accept(t.Context(), s.id, alice); err != nil {
 				t.Fatal(err)
 			}
 			s.recheckNow()

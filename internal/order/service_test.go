@@ -478,7 +478,7 @@ func TestAnOrderIsFoundByTheNumberOfAnyAttempt(t *testing.T) {
 		if err != nil || o.ID != s.id {
 			t.Errorf("%s: %v, %q", number, err, o.ID)
 		}
-		if o, err = s.stack.Orders.Accept(t.Context(), number); err != nil || o.ID != s.id {
+		if o, err = s.stack.Orders.Accept(t.Context(), number, alice); err != nil || o.ID != s.id {
 			t.Errorf("accept %s: %v, %q", number, err, o.ID)
 		}
 	}
