@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,11 +101,24 @@ func exitsLater(zero, one string) string {
 // newParser knows the commands; exit is called by --help.
 func newParser(c *cli, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
 	parser, err := kong.New(c, kong.Name("xpay"), kong.Description(about), kong.Writers(stdout, stderr), kong.Exit(exit),
-		kong.Vars{"receipts": defaultReceipts, "localURL": defaultLocalURL}, kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+		kong.Vars{"receipts": defaultReceipts, "localURL": defaultLocalURL}, kong.NamedMapper("filled", kong.MapperFunc(filled)), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err == nil {
 		parser.Model.HelpFlag.Help = "Show this help. 显示帮助。"
 	}
 	return parser, err
+}
+
+// filled reads a word that must not be empty, as that of a variable which a script has not set.
+func filled(ctx *kong.DecodeContext, target reflect.Value) error {
+	var word string
+	if err := ctx.Scan.PopValueInto("string", &word); err != nil {
+		return err
+	}
+	if word == "" {
+		return errors.New("it must not be empty. 不能为空")
+	}
+	target.SetString(word)
+	return nil
 }
 
 // run is main without the process: it returns the exit code.
@@ -128,7 +142,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	cmd, err := parser.Parse(args)
 	if err != nil {
 		o.json = slices.Contains(args, "--json") // the parser may not have come to it
-		text := withoutSecrets(err, args) + usageZH(err)
+		text := bothTexts(withoutSecrets(err, args), usageZH(err))
 		fmt.Fprintf(stderr, "xpay: %s\n`%s --help` says more. 用法见 `%[2]s --help`。\n", text, commandOf(err))
 		o.printFailure(usageError{errors.New(text)})
 		return exitUsage
@@ -209,10 +223,10 @@ func usageZH(err error) string {
 		{"expected", "参数的值格式不对"},
 	} {
 		if strings.Contains(err.Error(), kind[0]) {
-			return ". " + kind[1]
+			return kind[1]
 		}
 	}
-	return ". 命令行有误"
+	return "命令行有误"
 }
 
 func hasChinese(text string) bool {
@@ -235,6 +249,7 @@ func withoutSecrets(err error, args []string) string {
 		name, _, _ := strings.Cut(tail, "=")
 		text = head + " (from " + name + ")"
 	}
+	text = strings.Replace(text, `must be one of "",`, "must be one of ", 1) // nothing is not to be typed
 	const unexpected = "unexpected argument "
 	if head, stray, ok := strings.Cut(text, unexpected); ok {
 		hint := ""

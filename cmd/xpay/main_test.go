@@ -79,6 +79,7 @@ func TestExitCodesMeanSomething(t *testing.T) {
 		{"help", []string{"--help"}, 0, "dev"},
 		{"no command", nil, 2, "--help"},
 		{"an unknown command", []string{"frobnicate"}, 2, "a word of 10 characters"},
+		{"a command that is misspelt", []string{"order"}, 2, "did you mean \"orders\"? 多余的内容"},
 		{"an unknown flag", []string{"dev", "--colour"}, 2, "--colour"},
 		{"an unknown push format", []string{"dev", "--push-format", "csv"}, 2, "push-format"},
 		{"a taken port", []string{"dev", "--addr", taken.Addr().String(), "--wechat-addr", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "d")}, 1, "is taken by another program"},

@@ -33,7 +33,7 @@ func (ordersCmd) Help() string {
 // oneOrder is a command about one order.
 type oneOrder struct {
 	backendFlags
-	ID string `arg:"" help:"Number of the order. 订单号。"`
+	ID string `arg:"" type:"filled" help:"Number of the order. 订单号。"`
 }
 
 // do does something to the order that needs no further words, and prints it.
@@ -204,18 +204,22 @@ func (c ordersDeliverCmd) Run(ctx context.Context, o output) error { return c.do
 
 // listFlags ask for a part of a list.
 type listFlags struct {
-	Limit  int    `placeholder:"N" help:"At most so many, 1 to 100. 最多几条，1 到 100。"`
+	Limit  *int   `placeholder:"N" help:"At most so many, 1 to 100. 最多几条，1 到 100。"`
 	Cursor string `placeholder:"C" help:"Go on where the list before ended. 从上次列表结束处继续。"`
 }
 
 const limitMax = 100
 
-// page refuses a limit that the API does not know. 0 is one that was not given.
+// page refuses a limit that the API does not know.
 func (f listFlags) page() (operator.Page, error) {
-	if f.Limit < 0 || f.Limit > limitMax {
-		return operator.Page{}, usageError{fmt.Errorf("--limit is %d: give 1 to %d. --limit 应为 1 到 %[2]d", f.Limit, limitMax)}
+	page := operator.Page{Cursor: f.Cursor}
+	if f.Limit == nil {
+		return page, nil
 	}
-	return operator.Page{Limit: f.Limit, Cursor: f.Cursor}, nil
+	if page.Limit = *f.Limit; page.Limit < 1 || page.Limit > limitMax {
+		return page, usageError{fmt.Errorf("--limit is %d: give 1 to %d. --limit 应为 1 到 %[2]d", page.Limit, limitMax)}
+	}
+	return page, nil
 }
 
 // window is a span of time on the command line.
@@ -340,7 +344,7 @@ func (c ordersHeldCmd) Run(ctx context.Context, o output) error {
 
 type ordersDismissCmd struct {
 	backendFlags
-	Name string `arg:"" help:"Business number, for all evidence about it, or the name of one piece of evidence, as orders held shows them. 业务单号，或 orders held 列出的证据名。"`
+	Name string `arg:"" type:"filled" help:"Business number, for all evidence about it, or the name of one piece of evidence, as orders held shows them. 业务单号，或 orders held 列出的证据名。"`
 }
 
 // Help is printed by --help.

@@ -9,6 +9,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -135,7 +138,7 @@ func operate(t *testing.T, m *market) {
 	if at := regexp.MustCompile(`(?m)^state {7}delivered`); !at.MatchString(shown.out) {
 		t.Errorf("not aligned:\n%s", shown.out)
 	}
-	m.orders("list", "--user", "oUser-1").want(t, 0, id, late, "vip_month")
+	m.orders("list", "--user", "oUser-1").want(t, 0, id, late, "vip_month", "  created 待支付         18.00 yuan", "  delivered 已发货       18.00 yuan")
 	m.orders("list", "--from", "2026-03-01T10:00", "--to", "2026-03-01T11:00").want(t, 0, id)
 	if r := m.orders("list", "--from", "2026-03-01T10:00", "--to", "2026-03-01T11:00"); strings.Contains(r.out, late) {
 		t.Error("an order that is not known to be paid is listed")
@@ -150,7 +153,9 @@ func operate(t *testing.T, m *market) {
 	m.pass(time.Minute)
 	m.orders(append(refund, "--yes")...).want(t, 0, "done 已退款", "refunded 6.00 yuan (600 fen)", "another one needs another --key")
 	m.orders(append(refund, "--yes", "--key", "another-refund-1")...).want(t, 0, "being refunded 6.00 yuan (600 fen)")
-	m.orders("refund", id, "--fen", "1900", "--yes").want(t, 1)
+	m.orders("refund", id, "--fen", "1900", "--yes").want(t, 1, "another refund of this payment is open", "退款未结束")
+	m.pass(time.Minute)
+	m.orders("refund", id, "--fen", "1900", "--yes").want(t, 1, "600 fen are left to refund, 1900 were asked", "可退 600 分，要求退 1900 分")
 
 	if err := m.stack.Sim.ConsoleRefund(late, 300); err != nil {
 		t.Fatal(err)
@@ -205,7 +210,10 @@ func TestARecheckTellsARefusalFromSilence(t *testing.T) {
 	query(wechatsim.APIFault{ErrorBeforeEffect: 1})
 	m.orders("recheck", id).want(t, 3, "WeChat does not answer")
 	query(wechatsim.APIFault{Code: wechatsim.CodeFault{ErrCode: 268490003, Times: 10}})
-	m.orders("recheck", id).want(t, 3, "refuses the query with 268490003", "AppKey")
+	refused := m.orders("recheck", id).want(t, 3, "refuses the query with 268490003", "AppKey", "微信拒绝查询（268490003）：检查 AppKey")
+	if strings.Contains(refused.stderr, "重试") {
+		t.Errorf("a refusal is said to be mended by a repeat: %s", refused.stderr)
+	}
 	m.orders("show", id).want(t, 0, "after 2 tries without an answer", "orders recheck says why")
 	query(wechatsim.APIFault{})
 	m.pass(time.Minute)
@@ -217,6 +225,7 @@ func TestNobodyRefundsAnOrderThatWasNotPaid(t *testing.T) {
 	m := openMarket(t, nil)
 	o, _ := m.create("first-key-1")
 	m.orders("refund", o.ID, "--fen", "1", "--yes").want(t, 1, "shows no payment", "无款可退")
+	m.orders("refund", o.ID, "--fen", "1", "--attempt", "1", "--yes").want(t, 1, "the order is not paid", "订单未支付")
 }
 
 // TestADoublePaymentGoesBackAndNotTheOneThatPays: the later number pays, the first one is paid behind it.
@@ -243,8 +252,8 @@ func TestADoublePaymentGoesBackAndNotTheOneThatPays(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.pass(time.Second)
-	m.orders("held").want(t, 0, "surplus", "--attempt N")
-	m.orders("show", o.ID).want(t, 0, "SURPLUS", "QUESTION    surplus", "(attempt 1)")
+	m.orders("held").want(t, 0, "surplus", "the one that pays for the order. 重复付款\n", "--attempt N")
+	m.orders("show", o.ID).want(t, 0, "SURPLUS", "QUESTION    surplus 重复付款: a payment beyond", "(attempt 1)")
 	m.orders("accept", o.ID).want(t, 2, "--yes")
 	m.orders("refund", o.ID, "--yuan", "18", "--yes").want(t, 2, "paid more than once", "--attempt")
 	m.orders("refund", o.ID, "--yuan", "18", "--attempt", "1", "--yes").want(t, 0)
@@ -326,11 +335,12 @@ func TestAWalkMayBeLongerThanOneList(t *testing.T) {
 	m.bad.Store(1)
 	out = m.orders(window...).want(t, 3).out
 	var end struct {
-		Done              bool
-		From, Error, Code string
+		Done        bool
+		From, To    string
+		Error, Code string
 	}
 	decodeLast(t, out, &end)
-	if end.Done || end.From != "2026-01-01T00:00:00+08:00" || end.Error == "" || end.Code != "later" {
+	if end.Done || end.From != "2026-01-01T00:00:00+08:00" || end.To != "2026-05-01T00:00:00+08:00" || end.Error == "" || end.Code != "later" {
 		t.Errorf("as JSON: %+v", end)
 	}
 }
@@ -489,6 +499,13 @@ func TestWhatCannotBeMeantIsAWrongCommandLine(t *testing.T) {
 		{[]string{"list", "--user", "u", "--state", "nonsense"}, "delivered"},
 		{[]string{"list", "--user", "u", "--limit", "101"}, "1 to 100"},
 		{[]string{"held", "--limit=-1"}, "1 to 100"},
+		{[]string{"held", "--limit", "0"}, "1 to 100"},
+		{[]string{"show", ""}, "must not be empty"},
+		{[]string{"refund", "", "--fen", "1", "--yes"}, "must not be empty"},
+		{[]string{"settle", "x", "", "--happened", "no", "--yes"}, "must not be empty"},
+		{[]string{"dismiss", ""}, "must not be empty"},
+		{[]string{"recheck", ""}, "--from"},
+		{[]string{"list", "--user", "u", "--state", "x"}, `must be one of "created","paid"`},
 	} {
 		r := m.orders(c.args...).want(t, 2, c.says)
 		if first, _, _ := strings.Cut(r.stderr, "\n"); !chinese.MatchString(first) {
@@ -503,6 +520,38 @@ func TestWhatCannotBeMeantIsAWrongCommandLine(t *testing.T) {
 	_, weChat := simulated(t, nil)
 	for _, args := range [][]string{{"held"}, {"show", "x"}, {"list", "--user", "u"}, {"list", "--from", "2026-11-21"}, {"accept", "x"}, {"dismiss", "x"}, {"refund", "x", "--fen", "1", "--yes"}} {
 		tool{}.run(t, slices.Concat([]string{"orders"}, args, []string{"--local", weChat})...).want(t, 1, "address of the API")
+	}
+}
+
+// TestEveryQuestionHasItsChinese: the codes are the constants of package order.
+func TestEveryQuestionHasItsChinese(t *testing.T) {
+	t.Parallel()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../internal/order/apply.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := map[string]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		for i := 0; ok && i < len(spec.Names) && i < len(spec.Values); i++ {
+			if value, isText := spec.Values[i].(*ast.BasicLit); isText && strings.HasPrefix(spec.Names[i].Name, "Attention") {
+				codes[strings.Trim(value.Value, `"`)] = true
+			}
+		}
+		return true
+	})
+	if !codes[order.AttentionSurplus] || !codes[order.AttentionNotice] {
+		t.Fatalf("the codes were not found: %v", codes)
+	}
+	for code := range codes {
+		if !hasChinese(questionsZH[code]) {
+			t.Errorf("%s has no Chinese", code)
+		}
+	}
+	for code := range questionsZH {
+		if !codes[code] {
+			t.Errorf("%s is no question", code)
+		}
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/xpay-serverless/xpay-serverless/internal/operator"
 )
@@ -15,13 +17,15 @@ var statesZH = map[string]string{
 	"reserved": "待退款", "ready": "退款中", "running": "退款中", "done": "已退款", "failed": "退款失败",
 }
 
-// withChinese names a state in both languages.
-func withChinese(state string) string {
-	if zh := statesZH[state]; zh != "" {
-		return state + " " + zh
-	}
-	return state
+// questionsZH says the codes of questions in Chinese.
+var questionsZH = map[string]string{
+	"mismatch": "付款与订单不符", "surplus": "重复付款", "impossible": "来源互相矛盾", "refund": "退款未能了结", "untold": "微信未记录发货",
+	"returned": "发货前款已退回", "undelivered": "商户后台未接受事件", "unproven": "查询未能证实", "unknown": "没有对应的订单", "unreadable": "存档无法读取",
+	"notice": "微信通知，需人工处理",
 }
+
+// withChinese names a state in both languages.
+func withChinese(state string) string { return strings.TrimSpace(state + " " + statesZH[state]) }
 
 // money prints fen both ways, so that a slip is seen.
 func money(fen int64) string {
@@ -68,7 +72,7 @@ func (o output) printOrder(got operator.Order) error {
 		row(w, "refund", "%s  %s  %s, asked %s", r.ID, money(r.Amount), withChinese(r.State), local(&r.AskedAt))
 	}
 	for _, q := range got.Attention {
-		row(w, "QUESTION", "%s: %s%s, since %s", q.Code, q.Reason, ofAttempt(q.Attempt), local(&q.At))
+		row(w, "QUESTION", "%s: %s%s, since %s", strings.TrimSpace(q.Code+" "+questionsZH[q.Code]), q.Reason, ofAttempt(q.Attempt), local(&q.At))
 	}
 	_, err := fmt.Fprintln(w)
 	for _, e := range got.History {
@@ -153,12 +157,26 @@ func (o output) printOrders(orders []operator.Order, next string) error {
 		return o.printJSON(list{raw, next})
 	}
 	for _, each := range orders {
-		_, err := fmt.Fprintf(o.out, "%-26s  %-10s %26s  %s  %s\n", each.ID, each.State, money(each.Amount), local(&each.CreatedAt), each.ProductID)
+		_, err := fmt.Fprintf(o.out, "%-26s  %s %26s  %s  %s\n", each.ID, padded(withChinese(each.State), stateColumns), money(each.Amount), local(&each.CreatedAt), each.ProductID)
 		if err != nil {
 			return err
 		}
 	}
 	return o.more(len(orders), next)
+}
+
+// stateColumns is what the widest state takes on a terminal: held 待人工处理.
+const stateColumns = 17
+
+// padded fills a text up with blanks. A Chinese character takes two columns.
+func padded(text string, columns int) string {
+	for _, r := range text {
+		columns--
+		if unicode.Is(unicode.Han, r) {
+			columns--
+		}
+	}
+	return text + strings.Repeat(" ", max(columns, 0))
 }
 
 func (o output) printPaid(orders []operator.Paid, next string) error {
@@ -181,7 +199,8 @@ func (o output) printHeld(raw []json.RawMessage, questions []operator.Question, 
 		}{append([]json.RawMessage{}, raw...), next})
 	}
 	for _, q := range questions {
-		if _, err := fmt.Fprintf(o.out, "%-28s %-10s %s  %s\n%-28s -> %s\n", q.Number, q.Code, local(&q.At), q.Reason, "", whatToDo(q)); err != nil {
+		said := bothTexts(q.Reason, questionsZH[q.Code])
+		if _, err := fmt.Fprintf(o.out, "%-28s %-10s %s  %s\n%-28s -> %s\n", q.Number, q.Code, local(&q.At), said, "", whatToDo(q)); err != nil {
 			return err
 		}
 	}

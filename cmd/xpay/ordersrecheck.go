@@ -68,7 +68,8 @@ type walked struct {
 	Changed int        `json:"changed"`
 	Failed  int        `json:"failed"`
 	Done    bool       `json:"done"`
-	From    *time.Time `json:"from,omitempty"` // where to go on, if it is not done
+	From    *time.Time `json:"from,omitempty"` // where to go on, and up to where, if it is not done
+	To      *time.Time `json:"to,omitempty"`
 	Cursor  string     `json:"cursor,omitempty"`
 	Error   string     `json:"error,omitempty"`
 	Code    string     `json:"code,omitempty"`
@@ -81,7 +82,7 @@ func (o output) report(w *operator.Walk, err error, to time.Time) error {
 	why := walkError(w, err)
 	if err != nil {
 		from := w.From.In(to.Location())
-		end.From, end.Cursor = &from, w.Cursor
+		end.From, end.To, end.Cursor = &from, &to, w.Cursor
 	}
 	if o.json {
 		if why != nil {

@@ -152,7 +152,7 @@ func (o output) agreed(ctx context.Context, yes bool, question, denied string) e
 
 type ordersSettleCmd struct {
 	oneOrder
-	Refund   string `arg:"" help:"Number of the refund, as orders show prints it. 退款单号，见 orders show。"`
+	Refund   string `arg:"" type:"filled" help:"Number of the refund, as orders show prints it. 退款单号，见 orders show。"`
 	Happened string `enum:"yes,no" required:"" placeholder:"yes|no" help:"Whether the money went back, as WeChat's console shows it. 微信后台是否显示已退款。"`
 	Yes      bool   `help:"Do not ask for confirmation. 不再询问确认。"`
 }

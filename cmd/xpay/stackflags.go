@@ -111,10 +111,23 @@ func inBoth(err error, zh string) error {
 	if err == nil || zh == "" || hasChinese(err.Error()) {
 		return err
 	}
-	if strings.HasSuffix(err.Error(), "?") {
-		return fmt.Errorf("%w %s", err, zh)
+	return fmt.Errorf("%w%s", err, behind(err.Error(), zh))
+}
+
+// bothTexts is a sentence and its Chinese, if any.
+func bothTexts(text, zh string) string {
+	return text + behind(text, zh)
+}
+
+// behind is the Chinese of a sentence with what divides the two.
+func behind(text, zh string) string {
+	switch {
+	case zh == "":
+		return ""
+	case strings.HasSuffix(text, "?"):
+		return " " + zh
 	}
-	return fmt.Errorf("%w. %s", err, zh)
+	return ". " + zh
 }
 
 // laterError is an outcome that is not known, or a service that does not answer now.

@@ -74,11 +74,13 @@ func (s *Service) lookLater(ctx context.Context, cur stored, facts []Fact, why e
 func notSaid(why error) error {
 	var refusal *xpay.Error
 	if errors.As(why, &refusal) && refusal.Class() == xpay.ClassGiveUp {
-		return problem.Hide(problem.Unavailable, why, fmt.Sprintf("WeChat refuses the query with %d: %s; the order is looked at again by itself", refusal.Code, refusal.Advice()))
+		return problem.Hide(problem.Unavailable, why, fmt.Sprintf("WeChat refuses the query with %d: %s; the order is looked at again by itself. 微信拒绝查询（%[1]d）：%[3]s；该订单会自动再查。",
+			refusal.Code, refusal.Advice(), refusal.AdviceZH()))
 	}
 	var platform interface{ Advice() string } // of a refused access token
 	if refusal == nil && errors.As(why, &platform) {
-		return problem.Hide(problem.Unavailable, why, fmt.Sprintf("WeChat refuses the access token: %s; the order is looked at again by itself", platform.Advice()))
+		return problem.Hide(problem.Unavailable, why, fmt.Sprintf("WeChat refuses the access token: %s; the order is looked at again by itself. "+
+			"微信拒绝接口凭证：请核对 AppID、AppSecret 和 IP 白名单；该订单会自动再查。", platform.Advice()))
 	}
 	return problem.Hide(problem.Unavailable, why, "WeChat does not answer; the order is looked at again by itself")
 }

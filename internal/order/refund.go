@@ -189,15 +189,15 @@ func (s *Service) refundable(o *Order, r RefundRequest) error {
 	case a == nil:
 		return problem.New(problem.Invalid, "the order has no attempt %d", r.Attempt)
 	case len(a.Payments) == 0:
-		return problem.New(problem.Rejected, "the order is not paid")
+		return problem.New(problem.Rejected, "the order is not paid. 订单未支付。")
 	case a.Payments[0].Channel == ChannelApple:
 		return problem.New(problem.Rejected, "%s", reasonApple)
 	case s.now().Sub(a.Payments[0].At) > refundWindow:
 		return problem.New(problem.Rejected, "it was paid more than 365 days ago, WeChat refunds no more")
 	case o.reserved(a.N) > 0:
-		return problem.New(problem.Conflict, "another refund of this payment is open, wait for its end")
+		return problem.New(problem.Conflict, "another refund of this payment is open, wait for its end. 该笔付款还有退款未结束，请等其结束。")
 	case r.Amount > o.Refundable(a.N):
-		return problem.New(problem.Rejected, "%d fen are left to refund, %d were asked", o.Refundable(a.N), r.Amount)
+		return problem.New(problem.Rejected, "%d fen are left to refund, %d were asked. 可退 %[1]d 分，要求退 %[2]d 分。", o.Refundable(a.N), r.Amount)
 	case o.count(ours) >= RefundsMax:
 		return problem.New(problem.Limited, "the order has had %d refunds, no more can be kept", RefundsMax)
 	}

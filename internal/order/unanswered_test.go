@@ -28,3 +28,13 @@ func TestARefusedAccessTokenIsLoggedWithWhatToDo(t *testing.T) {
 		}
 	}
 }
+
+func TestARefusedAccessTokenIsSaidInBothLanguages(t *testing.T) {
+	t.Parallel()
+	err := notSaid(fmt.Errorf("xpay query_order: get access token: %w", &miniprogram.Error{Code: 40125, API: "stable_token"}))
+	for _, want := range []string{"refuses the access token: ", "AppSecret is wrong", "微信拒绝接口凭证"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("it does not say %q: %v", want, err)
+		}
+	}
+}
