@@ -1,6 +1,7 @@
 package template
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,12 @@ parameter_overrides = "Stage=\"other\""
 stack_name = "shop-dev"
 region = "cn-northwest-1"
 parameter_overrides = "Stage=\"dev\" Architecture=\"x86_64\" WebhookUrl=\"\""
+`
+
+// falseSAM notes how it was called. When it is to ask, it saves the ANSWERS of the test.
+const falseSAM = `#!/bin/sh
+echo "${LAMBDA_ARCH:-} $*" >>calls
+case "$*" in *--guided*) [ -z "${ANSWERS:-}" ] || echo "$ANSWERS" >>samconfig.toml ;; esac
 `
 
 // deployWith runs tools/deploy in a folder of its own, with a sam that only notes how it was called.
@@ -42,7 +49,7 @@ func deployIn(t *testing.T, env []string, samconfig string, args ...string) (cal
 	}
 	for name, text := range map[string]string{
 		"tools/deploy": string(script), "samconfig.toml": samconfig,
-		"sam":    "#!/bin/sh\necho \"${LAMBDA_ARCH:-} $*\" >>calls\n",
+		"sam":    falseSAM,
 		"python": "#!/bin/sh\nexec python3 \"$@\"\n", // it stands beside sam
 	} {
 		file := filepath.Join(dir, name)
@@ -97,6 +104,36 @@ func TestTheFirstDeploymentOfAStageAsksAndTheNextOnesDoNot(t *testing.T) {
 		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v: -want +calls of sam\n%s", name, err, diff)
 		}
+	}
+}
+
+// TestWhatIsDeployedWasBuiltForTheProcessorThatWasAnswered: SAM asks for it after the functions were built.
+func TestWhatIsDeployedWasBuiltForTheProcessorThatWasAnswered(t *testing.T) {
+	t.Parallel()
+	const answers = "[dev.deploy.parameters]\nstack_name = \"shop\"\nregion = \"eu-west-1\"\nparameter_overrides = \"Stage=\\\"dev\\\" Architecture=\\\"%s\\\"\"\n"
+	for _, c := range []struct{ built, answered string }{{"arm64", "arm64"}, {"arm64", "x86_64"}, {"x86_64", "x86_64"}, {"x86_64", "arm64"}} {
+		env := []string{"LAMBDA_ARCH=" + c.built, "ANSWERS=" + fmt.Sprintf(answers, c.answered)}
+		calls, out, err := deployIn(t, env, "version = 0.1\n", "dev")
+		if err != nil || !strings.HasSuffix(strings.TrimSpace(out), "each with --stack shop --region eu-west-1 (make build makes bin/xpay)") {
+			t.Errorf("%v: %v: %s", c, err, out)
+		}
+		if c.built == c.answered {
+			if len(calls) != 2 {
+				t.Errorf("%v: deployed more than once: %q", c, calls)
+			}
+			continue
+		}
+		again := c.answered + " build --parameter-overrides Architecture=" + c.answered
+		if len(calls) != 4 || calls[2] != again || !strings.Contains(calls[3], " deploy --config-env dev ") || strings.Contains(calls[3], "--guided") {
+			t.Errorf("%v: %q", c, calls)
+		}
+	}
+}
+
+func TestAnswersThatWereNotSavedCannotBeLookedAtAndThatIsSaid(t *testing.T) {
+	t.Parallel()
+	if _, out, err := deployIn(t, nil, "version = 0.1\n", "dev"); err != nil || !strings.Contains(out, "not in samconfig.toml") || !strings.Contains(out, "with LAMBDA_ARCH=") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
