@@ -50,6 +50,18 @@ var ErrNoRegion = errors.New("there is no such AWS region: is the region right? 
 // regionName is the form of every region's name. The SDK takes any other for a part of a host name.
 var regionName = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]{1,2}$`)
 
+// regions are those that the SDK's table of partitions names. Where the host of one cannot be found, it is the network that is away.
+var regions = strings.Fields(`
+	af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2
+	ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1
+	eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2
+	us-west-1 us-west-2
+	cn-north-1 cn-northwest-1
+	eusc-de-east-1
+	us-iso-east-1 us-iso-west-1 us-isob-east-1 us-isob-west-1 eu-isoe-west-1 us-isof-east-1 us-isof-south-1
+	us-gov-east-1 us-gov-west-1
+`)
+
 // Open reads what the stack says of itself. Credentials and region come from where the AWS CLI has them; region and
 // profile, unless empty, stand before.
 func Open(ctx context.Context, name, region, profile string) (*Stack, error) {
@@ -109,8 +121,10 @@ func (s *Stack) describe(ctx context.Context) error {
 	switch {
 	case errors.As(err, &no) && no.ErrorCode() == "ValidationError", err == nil && len(found.Stacks) == 0:
 		return fmt.Errorf("%s in %s: %w", s.Name, s.Region, ErrNoStack)
-	case errors.As(err, &lookup) && lookup.IsNotFound:
+	case errors.As(err, &lookup) && lookup.IsNotFound && !slices.Contains(regions, s.Region):
 		return fmt.Errorf("%s, whose host is %s: %w", s.Region, lookup.Name, ErrNoRegion)
+	case errors.As(err, &lookup) && lookup.IsNotFound:
+		return fmt.Errorf("%w: %s cannot be found: is there a network?", ErrNoAnswer, lookup.Name)
 	case err != nil:
 		return answered(fmt.Errorf("the stack %s cannot be read: %w", s.Name, err))
 	}
