@@ -81,7 +81,7 @@ func Settings() []Setting {
 		{setToken, "", "the same", false, nil},
 		{setEndpoint, "", "another server than AWS's, for tests; `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS`, `_SECRETS_MANAGER` and `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` as in the SDKs", false, nil},
 		{setEventBridge, "", "the URL of EventBridge; needed with `XPAY_TARGET` `eventbus` only", false, func(f Function) bool { return f.Delivers }},
-		{setTaskRoot, "", "the folder with `goods.yaml`; Lambda sets it", false, func(f Function) bool { return f.Sells }},
+		{setTaskRoot, "", "the folder with `goods.yaml`; Lambda sets it", false, func(f Function) bool { return f.Sells || f.Adopts }},
 		{setLogLevel, "", "`DEBUG`, `INFO`, `WARN` or `ERROR`; Lambda sets it (LoggingConfig)", false, nil},
 	}
 }
