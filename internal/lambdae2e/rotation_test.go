@@ -23,6 +23,8 @@ import (
 
 const (
 	buyers       = 4               // each with one request at a time
+	regulars     = 8               // users who logged in before the load and come again
+	betweenTheir = time.Second     // visits: none of them creates ten orders in a minute
 	rotationLoad = 2 * time.Second // of undisturbed work before, between and after the changes
 	provenGap    = 5 * time.Second // how often a function looks for newer secrets when WeChat refuses the ones it has
 	gapSlack     = 2 * time.Second // for a request that was under way
@@ -79,7 +81,8 @@ func (r *refusals) of(function string, code int) int {
 	return r.counts[function][code]
 }
 
-// market is a deployment under load: buyers who log in, buy, pay, look and get refunds, WeChat's pushes, and the schedule.
+// market is a deployment under load: buyers who log in, buy, pay, look and get refunds, regulars who do so with the token that they
+// have, WeChat's pushes, and the schedule.
 type market struct {
 	*cloud
 	refused refusals
@@ -87,9 +90,11 @@ type market struct {
 	working sync.WaitGroup
 	repeats bool // pushes may be refused, when each of them is delivered in the end
 
-	loggingIn sync.RWMutex // held to read by each who logs in
+	underWay sync.RWMutex   // held to read by each who lets functions run
+	ended    map[string]int // processes that were replaced, by function
+	possible map[string]int // calls that may be refused for their signature, by function
 
-	bought, paid, refunded, phoneErrors atomic.Int64
+	bought, returned, paid, refunded, phoneErrors atomic.Int64
 
 	mu       sync.Mutex
 	failures []failure
@@ -105,10 +110,15 @@ type failure struct {
 
 func openMarket(t *testing.T) *market {
 	t.Helper()
-	m := &market{orders: map[string]int64{}}
+	m := &market{orders: map[string]int64{}, ended: map[string]int{}, possible: map[string]int{}}
 	m.cloud = deploy(t, options{door: m.refused.door})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	m.stop = cancel
+	var known []*phone
+	for n := range regulars {
+		known = append(known, m.login(fmt.Sprintf("oRegular%d", n)))
+	}
+	m.working.Go(func() { m.regulars(ctx, known) })
 	for n := range buyers {
 		m.working.Go(func() { m.buyer(ctx, n) })
 	}
@@ -120,23 +130,32 @@ func openMarket(t *testing.T) *market {
 
 func (m *market) pushes(ctx context.Context) {
 	for ctx.Err() == nil {
+		m.underWay.RLock()
 		m.sim.DeliverDue(context.WithoutCancel(ctx))
+		m.underWay.RUnlock()
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
 func (m *market) schedule(ctx context.Context) {
 	for ctx.Err() == nil {
-		if err := m.tick(); err != nil {
-			m.fail("the schedule: %v", err)
-		}
-		for n := 1; n > 0; {
-			var err error
-			if n, err = m.queue.Poll(context.WithoutCancel(ctx)); err != nil {
-				m.fail("the worker: %v", err)
-			}
-		}
+		m.minute(ctx)
 		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// minute is one round of the schedule, and of the worker until the queue is empty.
+func (m *market) minute(ctx context.Context) {
+	m.underWay.RLock()
+	defer m.underWay.RUnlock()
+	if err := m.tick(); err != nil {
+		m.fail("the schedule: %v", err)
+	}
+	for n := 1; n > 0; {
+		var err error
+		if n, err = m.queue.Poll(context.WithoutCancel(ctx)); err != nil {
+			m.fail("the worker: %v", err)
+		}
 	}
 }
 
@@ -163,19 +182,34 @@ func (m *market) buyer(ctx context.Context, n int) {
 	}
 }
 
-// purchase is one user's visit: login, order, payment, a look, and perhaps the merchant's refund.
+// regulars come again in turn. Their session_keys are in the boxes of their first login.
+func (m *market) regulars(ctx context.Context, known []*phone) {
+	for i := 0; ctx.Err() == nil; i++ {
+		p := known[i%len(known)]
+		if err := m.visit(p.openID, p.token, fmt.Sprintf("%s-%d", p.openID, i), false); err != nil {
+			m.fail("%v", err)
+		}
+		m.returned.Add(1)
+		time.Sleep(betweenTheir)
+	}
+}
+
+// purchase is a new user's login and visit.
 func (m *market) purchase(openID string, refund bool) error {
 	var login struct{ Token string }
-	m.loggingIn.RLock()
 	err := m.ask(200, &login, "POST", "/login", func() string { return `{"code":"` + m.sim.Login(openID) + `"}` })
-	m.loggingIn.RUnlock()
 	if err != nil {
 		return err
 	}
-	bearer := "Bearer " + login.Token
+	return m.visit(openID, login.Token, openID, refund)
+}
+
+// visit is a user's order, payment, a look, and perhaps the merchant's refund. No two visits have the same name.
+func (m *market) visit(openID, token, name string, refund bool) error {
+	bearer := "Bearer " + token
 	var order orderReply
-	err = m.ask(201, &order, "POST", "/orders", func() string { return `{"productId":"vip_month","quantity":1}` },
-		"Authorization", bearer, "Idempotency-Key", "key-of-"+openID)
+	err := m.ask(201, &order, "POST", "/orders", func() string { return `{"productId":"vip_month","quantity":1}` },
+		"Authorization", bearer, "Idempotency-Key", "key-of-"+name)
 	if err != nil {
 		return err
 	}
@@ -267,6 +301,8 @@ func (m *market) send(method, path, body string, headers ...string) (int, []byte
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
+	m.underWay.RLock()
+	defer m.underWay.RUnlock()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, nil, err
@@ -284,15 +320,21 @@ func (m *market) put(variable, value string) {
 	m.ok(err)
 }
 
-// replaceLogin ends the processes of login between two events, as Lambda does: the next ones read the secrets anew.
-func (m *market) replaceLogin() {
-	m.loggingIn.Lock()
-	defer m.loggingIn.Unlock()
-	m.fn["login"].Kill()
+// replace ends the processes of functions between two events, as Lambda does: the next ones read the secrets anew.
+func (m *market) replace(functions ...string) {
+	m.underWay.Lock()
+	defer m.underWay.Unlock()
+	for _, function := range functions {
+		m.fn[function].Kill()
+		m.ended[function] = m.starts(function)
+	}
 }
 
 // starts counts the processes that were started of a function.
 func (m *market) starts(function string) int { return len(m.fn[function].Starts()) }
+
+// living counts those that were not replaced since.
+func (m *market) living(function string) int { return m.starts(function) - m.ended[function] }
 
 // close ends the load and looks at everything from outside: each paid order was delivered once and refunded as asked, every
 // push was taken, at once or, where that is allowed, after it was refused, and no request failed; only what has to ask WeChat with the
@@ -342,9 +384,9 @@ func (m *market) close(from, until time.Time) {
 		})
 		m.explained(id, back)
 	}
-	m.Logf("%d visits, %d paid, %d refunded; %d times -15006 on a phone, %d requests asked again", m.bought.Load(), m.paid.Load(), m.refunded.Load(),
-		m.phoneErrors.Load(), len(m.failures))
-	if m.paid.Load() < 2*buyers || m.refunded.Load() < buyers {
+	m.Logf("%d visits, %d of regulars, %d paid, %d refunded; %d times -15006 on a phone, %d requests asked again", m.bought.Load(), m.returned.Load(),
+		m.paid.Load(), m.refunded.Load(), m.phoneErrors.Load(), len(m.failures))
+	if m.paid.Load()-m.returned.Load() < 2*buyers || m.refunded.Load() < buyers {
 		m.Error("the load was no load")
 	}
 }
@@ -354,6 +396,10 @@ const (
 	newSecret = "hunter2-new-app-secret"
 	newToken  = "hunter2newtoken"
 	newAESKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
+
+	thirdAppKey = "hunter2-third-app-key"
+	thirdToken  = "hunter2thirdtoken"
+	thirdAESKey = "hunter2thirdAESkeyhunter2thirdAESkeyhunter2"
 )
 
 func merchantSecretOf(secret, key string) string {
@@ -373,16 +419,25 @@ func (m *market) console(token, key string) error {
 // that reconcile works on the ten messages of a batch at once.
 var callers = map[string]int{"createorder": 1, "orders": 1, "refund": 1, "login": 1, "reconcile": 10}
 
-// boundOfAppKey checks how often WeChat refused a signature: once for each process that was there before the change, for each
-// call that it had under way. A process that started while the secret was newer than the console had to find out first.
-func (m *market) boundOfAppKey(beforeSecret, beforeConsole map[string]int) {
+// changeAppKey puts a key into the secret and, after what happens meanwhile, into the console.
+func (m *market) changeAppKey(key string, meanwhile func()) {
 	m.Helper()
+	before := m.allStarts()
+	m.put("XPAY_MERCHANT_SECRET", merchantSecretOf(appSecret, key))
+	meanwhile()
 	for function, atOnce := range callers {
-		got, bound := m.refused.of(function, codeWrongPaySig), beforeConsole[function]*atOnce
-		if beforeSecret != nil {
-			bound += (beforeConsole[function] - beforeSecret[function]) * atOnce
-		}
-		if got > bound {
+		early := min(m.starts(function)-before[function], m.living(function)) // they find out that the console is older
+		m.possible[function] += (early + m.living(function)) * atOnce
+	}
+	m.ok(m.sim.ChangeAppKey(0, key))
+}
+
+// boundOfAppKey checks how often WeChat refused a signature: with each change once for each process that was there before it, for
+// each call that it had under way, and once more for a process that started between the secret and the console.
+func (m *market) boundOfAppKey() {
+	m.Helper()
+	for function := range callers {
+		if got, bound := m.refused.of(function, codeWrongPaySig), m.possible[function]; got > bound {
 			m.Errorf("%s: %d calls with a wrong signature, at most %d are possible in %d processes", function, got, bound, m.starts(function))
 		}
 	}
@@ -405,6 +460,8 @@ func (m *market) allStarts() map[string]int {
 	return starts
 }
 
+// Each secret is changed once while the processes live on, and must look for it; the AppKey and the push secrets once more while they
+// are replaced, and the new ones must look for the version before, the boxes of the regulars included.
 func TestPushSecretsTheSealAndTheAppKeyAreRotatedUnderLoadTheSecretFirst(t *testing.T) {
 	t.Parallel()
 	m := openMarket(t)
@@ -413,29 +470,40 @@ func TestPushSecretsTheSealAndTheAppKeyAreRotatedUnderLoadTheSecretFirst(t *test
 	m.put("XPAY_PUSH_SECRET", pushSecretOf([]string{newToken, pushToken}, []string{newAESKey, aesKey}))
 	holdOldKey := m.starts("createorder")
 	m.put("XPAY_SEAL_SECRET", `{"key":"hunter2hunter2hunter2hunter2hunter2hunter3h"}`)
-	m.replaceLogin() // its boxes are of the new key from now on, and who opens them still holds the old one
-	logins := m.starts("login")
+	m.replace("login") // its boxes are of the new key from now on, and who opens them still holds the old one
 	time.Sleep(rotationLoad)
-	if m.starts("login") == logins || holdOldKey == 0 {
+	if m.living("login") == 0 || holdOldKey == 0 {
 		t.Errorf("no box of the new key met a process that holds the old one: %d processes of createorder", holdOldKey)
 	}
 	m.ok(m.console(newToken, newAESKey))
 	time.Sleep(rotationLoad)
-
-	beforeSecret := m.allStarts()
-	m.put("XPAY_MERCHANT_SECRET", merchantSecretOf(appSecret, newAppKey))
+	m.changeAppKey(newAppKey, func() { time.Sleep(rotationLoad) })
 	time.Sleep(rotationLoad)
-	beforeConsole := m.allStarts()
-	m.ok(m.sim.ChangeAppKey(0, newAppKey))
+
+	m.put("XPAY_PUSH_SECRET", pushSecretOf([]string{thirdToken}, []string{thirdAESKey}))
+	m.changeAppKey(thirdAppKey, func() { m.serveAnew("createorder", "orders", "refund", "reconcile", "callback") })
+	m.ok(m.console(thirdToken, thirdAESKey))
 	time.Sleep(2 * rotationLoad)
 	late := m.phoneErrors.Load()
 	time.Sleep(rotationLoad)
 
 	m.close(time.Time{}, time.Time{})
-	m.boundOfAppKey(beforeSecret, beforeConsole)
+	m.boundOfAppKey()
 	if got := m.phoneErrors.Load(); got == 0 || got > late+1 {
 		t.Errorf("%d times -15006, %d of them seconds after the change", got, got-late)
 	}
+}
+
+// serveAnew replaces the processes of functions and lets the new ones work, until each has served and a regular has come.
+func (m *market) serveAnew(functions ...string) {
+	m.Helper()
+	m.replace(functions...)
+	returned := m.returned.Load()
+	time.Sleep(rotationLoad)
+	m.until("new processes serve all", time.Minute, func() bool {
+		idle := func(function string) bool { return m.living(function) == 0 }
+		return !slices.ContainsFunc(functions, idle) && m.returned.Load() >= returned+2 // one may have been under way
+	})
 }
 
 func TestPushSecretsTheAppSecretAndTheAppKeyAreRotatedUnderLoadTheConsoleFirst(t *testing.T) {
