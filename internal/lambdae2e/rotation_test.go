@@ -41,6 +41,8 @@ const (
 	betweenTries      = 250 * time.Millisecond
 	everySecondRefund = 2
 
+	anewWithin = 30 * time.Second // each function has work in every second or two of the load
+
 	failuresShown = 10
 )
 
@@ -343,6 +345,7 @@ func (m *market) close(from, until time.Time) {
 	m.Helper()
 	m.stop()
 	m.working.Wait()
+	m.noneFailed(from, until)
 	m.until("all is pushed and done", pushesHealed, func() bool {
 		m.sim.DeliverDue(m.Context())
 		_ = m.tick()
@@ -350,16 +353,6 @@ func (m *market) close(from, until time.Time) {
 		_, more := m.sim.NextPush()
 		return !more
 	})
-	if until.IsZero() {
-		until = from
-	}
-	failures := slices.DeleteFunc(slices.Clone(m.failures), func(f failure) bool { return f.wait && !f.at.Before(from) && !f.at.After(until) })
-	for _, f := range failures[:min(len(failures), failuresShown)] {
-		m.Errorf("at %s: %s", f.at.Format(time.TimeOnly), f.what)
-	}
-	if len(failures) > 0 {
-		m.Errorf("%d requests failed; only from %s to %s may some have had to wait", len(failures), from.Format(time.TimeOnly), until.Format(time.TimeOnly))
-	}
 	repeated := 0
 	for _, o := range m.sim.Orders() {
 		for _, p := range o.Pushes {
@@ -388,6 +381,20 @@ func (m *market) close(from, until time.Time) {
 		m.paid.Load(), m.refunded.Load(), m.phoneErrors.Load(), len(m.failures))
 	if m.paid.Load()-m.returned.Load() < 2*buyers || m.refunded.Load() < buyers {
 		m.Error("the load was no load")
+	}
+}
+
+// noneFailed shows the requests that failed until now, without those that may have had to wait between the given times.
+func (m *market) noneFailed(from, until time.Time) {
+	m.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	failures := slices.DeleteFunc(slices.Clone(m.failures), func(f failure) bool { return f.wait && !f.at.Before(from) && !f.at.After(until) })
+	for _, f := range failures[:min(len(failures), failuresShown)] {
+		m.Errorf("at %s: %s", f.at.Format(time.TimeOnly), f.what)
+	}
+	if len(failures) > 0 {
+		m.Errorf("%d requests failed; only from %s to %s may some have had to wait", len(failures), from.Format(time.TimeOnly), until.Format(time.TimeOnly))
 	}
 }
 
@@ -500,10 +507,13 @@ func (m *market) serveAnew(functions ...string) {
 	m.replace(functions...)
 	returned := m.returned.Load()
 	time.Sleep(rotationLoad)
-	m.until("new processes serve all", time.Minute, func() bool {
-		idle := func(function string) bool { return m.living(function) == 0 }
-		return !slices.ContainsFunc(functions, idle) && m.returned.Load() >= returned+2 // one may have been under way
-	})
+	idle := func(function string) bool { return m.living(function) == 0 }
+	for deadline := time.Now().Add(anewWithin); slices.ContainsFunc(functions, idle) || m.returned.Load() < returned+2; time.Sleep(betweenTries) {
+		if time.Now().After(deadline) { // one regular may have been under way
+			m.noneFailed(time.Time{}, time.Time{})
+			m.Fatalf("not within %s: a new process of each of %v, and a regular", anewWithin, functions)
+		}
+	}
 }
 
 func TestPushSecretsTheAppSecretAndTheAppKeyAreRotatedUnderLoadTheConsoleFirst(t *testing.T) {
