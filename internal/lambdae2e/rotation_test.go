@@ -114,6 +114,7 @@ func openMarket(t *testing.T) *market {
 	t.Helper()
 	m := &market{orders: map[string]int64{}, ended: map[string]int{}, possible: map[string]int{}}
 	m.cloud = deploy(t, options{door: m.refused.door})
+	m.unsaid.add("secret", newAESKey)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	m.stop = cancel
 	var known []*phone
