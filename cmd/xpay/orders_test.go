@@ -316,6 +316,10 @@ func TestAPersonSettlesARefundOfWhichWeChatCannotTell(t *testing.T) {
 	m.orders("settle", id, number[1], "--happened", "maybe", "--yes").want(t, 2, "yes")
 	m.orders("settle", id, number[1], "--happened", "yes").want(t, 2, "--yes")
 	m.orders("settle", id, "rnothing", "--happened", "yes", "--yes").want(t, 1, "no such refund")
+	m.orders("settle", id, number[1], "--happened", "no", "--yes").want(t, 1, "300 fen less", "it has happened", "微信的剩余可退金额少了 300 分")
+	m.stack.Sim.SetFaults(wechatsim.Faults{API: map[string]wechatsim.APIFault{"/xpay/query_order": {ErrorBeforeEffect: 1}}})
+	m.orders("settle", id, number[1], "--happened", "no", "--yes").want(t, 3, "nothing was booked", "可原样重试")
+	m.stack.Sim.SetFaults(wechatsim.Faults{})
 	m.orders("settle", id, number[1], "--happened", "yes", "--yes").want(t, 0, "done 已退款", "refunded 3.00 yuan (300 fen)")
 	m.orders("settle", id, number[1], "--happened", "yes", "--yes").want(t, 0, "done 已退款") // again
 	m.orders("settle", id, number[1], "--happened", "no", "--yes").want(t, 1, "nothing was changed")

@@ -160,13 +160,14 @@ type ordersSettleCmd struct {
 // Help is printed by --help.
 func (ordersSettleCmd) Help() string {
 	return `For the question refund: "it cannot be told whether the refund happened". Look at the order in WeChat's console first: after no, the money can be
-refunded once more; after yes it is booked as gone. A refund about which nobody was asked is refused, one that has ended stays as it is. Asks for
+refunded once more; after yes it is booked as gone. WeChat is asked once more: an answer is refused that what it shows as left of the payment
+contradicts, and none is taken while it does not answer. A refund about which nobody was asked is refused, one that has ended stays as it is. Asks for
 confirmation on a terminal; elsewhere --yes must be given. Repeating it is harmless.
 
   xpay orders show o4ddktbswr7gdpiaohrdjhvlqe --stack xpay-prod
   xpay orders settle o4ddktbswr7gdpiaohrdjhvlqe rd7hagtn3ovcyoalvp5yqbk3eu --happened yes --stack xpay-prod
 
-微信无法答复的退款（问题代码 refund）：先在微信后台核实，再记为已退款（yes）或未退款（no，此后可再次退款）。须确认；可重复执行。` +
+微信无法答复的退款（问题代码 refund）：先在微信后台核实，再记为已退款（yes）或未退款（no，此后可再次退款）；与微信剩余可退金额矛盾的答复会被拒绝。须确认；可重复执行。` +
 		exitsLater("the refund has ended. 退款已了结。", "it was refused, or had ended the other way. 被拒绝，或此前已按另一结果了结。")
 }
 

@@ -132,23 +132,24 @@ func TestARefundThatNobodyCanTellIsSettledByAPerson(t *testing.T) {
 		w := begin(t)
 		id := w.phone(alice).buy("key-of-alice", "vip_month", 1)
 		w.settle()
-		w.faults(wechatsim.Faults{
-			API:    map[string]wechatsim.APIFault{"/xpay/refund_order": {CutBeforeEffect: 1}},
-			Push:   wechatsim.PushFaults{DropAll: true},
-			Orders: wechatsim.OrderFaults{},
-		})
+		f := wechatsim.Faults{Push: wechatsim.PushFaults{DropAll: true}}
+		if happened {
+			f.Orders = wechatsim.OrderFaults{RefundQueryLag: 10000}
+		} else {
+			f.API = map[string]wechatsim.APIFault{"/xpay/refund_order": {CutBeforeEffect: 10000}}
+		}
+		w.faults(f)
 		r := w.refunding(id, "refund-key-1", 300)
-		settle := func() answer {
+		say := func(happened bool) answer {
 			return w.call("POST", "/merchant/orders/"+id+"/refunds/"+r.ID, fmt.Sprintf(`{"happened":%t}`, happened))
 		}
+		settle := func() answer { return say(happened) }
 		settle().refused(t, 422, "rejected") // WeChat has not been asked enough
-		if err := w.stack.Sim.ConsoleRefund(id, 300); err != nil {
-			t.Fatal(err)
-		}
-		w.leap(26 * time.Hour)
+		w.leap(50 * time.Hour)
 		if held := w.held(); len(held) == 0 {
 			t.Fatal("nobody is asked")
 		}
+		say(!happened).refused(t, 422, "rejected") // left_fee says otherwise
 		var reply refundReply
 		settle().into(t, 200, &reply)
 		if want := map[bool]string{true: "done", false: "failed"}[happened]; reply.Refund.State != want {

@@ -106,7 +106,7 @@ type RefundNews struct {
 	WxRefundID string
 	OpenID     string
 	Fee        *Fen
-	Left       *Fen // StepLeftRead
+	Left       *Fen // StepLeftRead; SourceOperator: what WeChat showed when a person settled it
 	Code       int  // StepRefused, StepFailed
 	At         time.Time
 }

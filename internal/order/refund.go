@@ -94,32 +94,120 @@ func (s *Service) afterIntent(ctx context.Context, cur stored, id string) (Order
 }
 
 // SettleRefund ends a refund about which a person was asked because WeChat cannot tell: the person has looked in
-// WeChat's console. One that has ended stays as it is. Problems: NotFound, Rejected (nobody was asked: it is under way).
+// WeChat's console. WeChat is asked once more, while nobody else may send: what it says of the refund's number counts before
+// the person's word, and its left_fee must bear that word out. One that has ended stays as it is.
+//
+// Problems: NotFound; Rejected (nobody was asked: it is under way; left_fee says otherwise); Unavailable (WeChat or the store
+// does not answer, or somebody else works on the order: no answer is neither yes nor no).
 func (s *Service) SettleRefund(ctx context.Context, orderID, refundID string, happened bool) (Order, Refund, error) {
 	cur, err := s.find(ctx, orderID)
-	if err != nil {
-		return Order{}, Refund{}, err
+	if err == nil {
+		cur, err = s.settle(ctx, cur, refundID, happened)
 	}
-	cur, _, err = s.takeWhat(ctx, cur, func(o Order) ([]Fact, error) {
-		r := o.refund(refundID)
-		switch {
-		case r == nil:
-			return nil, problem.New(problem.NotFound, "the order has no such refund")
-		case !r.open():
-			return nil, nil
-		case !o.asked(AttentionRefund, r.Attempt):
-			return nil, problem.New(problem.Rejected, "the refund is under way, WeChat is still being asked")
-		}
-		news := RefundNews{ID: r.ID, Step: StepFailed}
-		if happened {
-			news.Step, news.Fee = StepDone, &r.Fee
-		}
-		return []Fact{{Kind: FactRefund, Source: SourceOperator, At: s.now(), Attempt: r.Attempt, Refund: &news}}, nil
-	})
 	if err != nil {
 		return Order{}, Refund{}, err
 	}
 	return cur.Order, *cur.refund(refundID), nil
+}
+
+func (s *Service) settle(ctx context.Context, cur stored, refundID string, happened bool) (stored, error) {
+	if open, err := cur.settleable(refundID); err != nil || !open {
+		return cur, err
+	}
+	cur, won, err := s.claim(ctx, cur, true) // a send that is under way may yet happen
+	switch {
+	case err != nil:
+		return cur, err
+	case !won:
+		return cur, problem.New(problem.Unavailable, "somebody else is working on order %s, try again in a few seconds", cur.ID)
+	}
+	look, err := s.lookToSettle(ctx, cur.Order, *cur.refund(refundID))
+	if err != nil {
+		return cur, s.notSettled(ctx, cur, err)
+	}
+	cur, err = s.conclude(ctx, cur, true, look.facts(happened), (*Order).answeredNow)
+	if r := cur.refund(refundID); err == nil && r.open() {
+		err = look.refusal(&cur.Order, r)
+	}
+	return cur, err
+}
+
+// settleable reports whether a person may end the refund; false without an error: it has ended.
+func (o *Order) settleable(refundID string) (bool, error) {
+	switch r := o.refund(refundID); {
+	case r == nil:
+		return false, problem.New(problem.NotFound, "the order has no such refund")
+	case !r.open():
+		return false, nil
+	case !o.asked(AttentionRefund, r.Attempt):
+		return false, problem.New(problem.Rejected, "the refund is under way, WeChat is still being asked")
+	}
+	return true, nil
+}
+
+// settleLook is what WeChat shows before a refund is settled.
+type settleLook struct {
+	payment, refund Fact
+	left            Fen
+}
+
+// lookToSettle asks about the payment and about the refund's own number. An error is no answer.
+func (s *Service) lookToSettle(ctx context.Context, o Order, r Refund) (look settleLook, err error) {
+	ctx, cancel := context.WithTimeout(ctx, recheckTimeout)
+	defer cancel()
+	if look.refund, err = s.queryRefund(ctx, o, r); err != nil {
+		return look, err
+	}
+	if look.payment, err = s.query(ctx, o, r.Attempt); err != nil {
+		return look, err
+	}
+	if m := look.payment.Money; m == nil || m.LeftFee == nil || *m.LeftFee < 0 {
+		return look, errors.New("query_order does not show what is left of the payment")
+	}
+	look.left = *look.payment.Money.LeftFee
+	return look, nil
+}
+
+// facts are what WeChat says, then the person's word with the left_fee that must bear it out. A number that WeChat does not know
+// proves nothing; one that runs has not failed.
+func (l settleLook) facts(happened bool) []Fact {
+	facts := []Fact{l.payment}
+	if l.refund.Refund.Step != StepAbsent {
+		facts = append(facts, l.refund)
+	}
+	news := RefundNews{ID: l.refund.Refund.ID, Step: StepFailed, Left: &l.left}
+	if happened {
+		news.Step = StepDone
+	}
+	if l.running() && !happened {
+		return facts
+	}
+	return append(facts, Fact{Kind: FactRefund, Source: SourceOperator, At: l.refund.At, Attempt: l.refund.Attempt, Refund: &news})
+}
+
+func (l settleLook) running() bool { return l.refund.Refund.Step == StepRunning }
+
+// refusal says why the person's word does not end the refund.
+func (l settleLook) refusal(o *Order, r *Refund) error {
+	missing := o.missing(r, l.left)
+	switch {
+	case missing >= r.Fee:
+		return problem.New(problem.Rejected, "WeChat shows %d fen less left to refund than the refunds that are known explain, and this one is of %d fen: it has happened, "+
+			"settle it as happened, or wait. 微信的剩余可退金额少了 %[1]d 分，足以说明这笔 %[2]d 分的退款已发生：请记为已退款，或稍后再试", missing, r.Fee)
+	case l.running():
+		return problem.New(problem.Rejected, "WeChat shows this refund running: wait for its end. 微信显示该退款正在处理，请等待结果")
+	default:
+		return problem.New(problem.Rejected, "WeChat shows %d fen less left to refund than the refunds that are known explain, and this one is of %d fen: it has not happened as far as WeChat shows, "+
+			"wait, or settle it as not happened. 微信的剩余可退金额只少了 %[1]d 分，这笔 %[2]d 分的退款未见发生：请稍后再试，或记为未退款", max(0, missing), r.Fee)
+	}
+}
+
+// notSettled gives the licence back: without WeChat's answer nothing is booked.
+func (s *Service) notSettled(ctx context.Context, cur stored, why error) error {
+	if _, err := s.concludeStep(ctx, cur, true, nil, why); err != nil {
+		return err
+	}
+	return problem.Hide(problem.Unavailable, why, "WeChat does not show now what is left of the payment: nothing was booked, settle it later")
 }
 
 // asked reports whether a question is open.

@@ -42,6 +42,8 @@ func judgeRefund(o *Order, f Fact) verdict {
 	switch {
 	case r == nil:
 		return judgeForeignRefund(o, f)
+	case f.Source == SourceOperator && (!r.open() || !o.bearsOut(r, n)):
+		return known(nil)
 	case r.State == RefundDone && f.Source == SourcePlain:
 		return known(nil)
 	case r.State == RefundDone:
@@ -52,6 +54,31 @@ func judgeRefund(o *Order, f Fact) verdict {
 		return verdict{event: EventHint, do: func() { r.NextAt = f.At }}
 	}
 	return stepRefund(o, r, f)
+}
+
+// bearsOut reports whether the left_fee that was read with a person's word agrees with it: what is missing at WeChat, and no refund
+// that we know explains, is enough for this refund if it happened, and too little if it did not.
+func (o *Order) bearsOut(r *Refund, n *RefundNews) bool {
+	return n.Left != nil && (o.missing(r, *n.Left) >= r.Fee) == (n.Step == StepDone)
+}
+
+// missing is how much less is left at WeChat than the refunds that we know explain. left_fee is of one payment: where the number was
+// paid more than once, what fell since the refund read it counts.
+func (o *Order) missing(r *Refund, left Fen) Fen {
+	a := o.Attempt(r.Attempt)
+	switch {
+	case len(a.Payments) == 1:
+		return a.paid() - left - o.refundedByNumber(a.N)
+	case r.LeftFee == nil:
+		return 0 // nothing was sent
+	}
+	fell := *r.LeftFee - left
+	for _, other := range o.Refunds {
+		if other.Attempt == a.N && other.State == RefundDone && !other.DoneAt.Before(r.AskedAt) {
+			fell -= other.Fee
+		}
+	}
+	return fell
 }
 
 // findRefund finds the refund by our number, else by WeChat's.
@@ -172,6 +199,9 @@ func stepRefund(o *Order, r *Refund, f Fact) verdict {
 	case StepRunning:
 		return moving(func() { r.running(o, f) })
 	case StepFailed:
+		if f.Source == SourceOperator {
+			return over(reasonSettled)
+		}
 		return over(reasonEnded)
 	case StepDone:
 		return finishRefund(o, r, f)
@@ -261,6 +291,7 @@ func (r *Refund) twiceAbsent(now time.Time) bool {
 const (
 	reasonRefused = "WeChat refused it"
 	reasonEnded   = "WeChat ended it without moving money"
+	reasonSettled = "an operator settled it as not happened"
 	reasonApple   = "it was paid through Apple: only the user can ask Apple for the money"
 	reasonTooMuch = "WeChat has less left to refund"
 )

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/xpay-serverless/xpay-serverless/internal/problem"
 )
 
 // done is WeChat's answer to a query about a finished refund.
@@ -226,6 +229,21 @@ func TestAPlainPushOnlyMakesUsLook(t *testing.T) {
 		o.History, o.Attempts[0].HintAt = finished.History, finished.Attempts[0].HintAt
 		if diff := cmp.Diff(finished, o, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s: the order changed (-before +after):\n%s", name, diff)
+		}
+	}
+}
+
+// While WeChat shows a refund running, its money may yet leave, whatever left_fee shows.
+func TestAPersonsNoIsNotTakenWhileTheRefundRuns(t *testing.T) {
+	t.Parallel()
+	o, _ := tell(fresh(), pushed(1, "T1"), asked("r1", 1, 40), leftRead("r1", 100), news(StepSent, "r1"))
+	for step, want := range map[RefundStep]RefundState{StepRunning: RefundRunning, StepAbsent: RefundFailed} {
+		look := settleLook{payment: shown(1, "T1", "W1", 100), refund: news(step, "r1"), left: 100}
+		got, _ := tell(o, look.facts(false)...)
+		if r := got.refund("r1"); r.State != want || len(got.Attention) > 0 {
+			t.Errorf("WeChat shows it %s: it is %s, want %s; questions %+v", step, r.State, want, got.Attention)
+		} else if want == RefundRunning && !errors.Is(look.refusal(&got, r), problem.Rejected) {
+			t.Errorf("the refusal is %v", look.refusal(&got, r))
 		}
 	}
 }

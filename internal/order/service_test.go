@@ -264,7 +264,7 @@ func TestADoubtfulRefundIsNotSentAgain(t *testing.T) {
 			t.Errorf("settled by a person it is %s, %v", r.State, err)
 		}
 	}
-	if now := s.point().Version; !slices.Equal(told, []order.Fen{600}) || now != was+1 {
+	if now := s.point().Version; !slices.Equal(told, []order.Fen{600}) || now != was+2 { // the licence, and the outcome
 		t.Errorf("what a person settled is counted as %v, in %d writes", told, now-was)
 	}
 }
