@@ -225,17 +225,14 @@ func (f listFlags) page() (operator.Page, error) {
 // window is a span of time on the command line.
 type window struct {
 	From moment `placeholder:"TIME" help:"Paid at this time or later: 2026-11-21, 2026-11-21T08:00 (local time) or RFC 3339. 支付时间不早于此，默认本地时区。"`
-	To   moment `placeholder:"TIME" help:"Paid before this time; default: now. 支付时间早于此，默认现在。"`
+	To   moment `placeholder:"TIME" help:"Paid before this time; default: now, by the clock of the backend. 支付时间早于此，默认现在（以后端时钟为准）。"`
 }
 
-// span ends now unless --to says otherwise.
+// span ends at a zero time unless --to says otherwise: that is the backend's now, which this machine's clock does not know.
 func (w window) span() (from, to time.Time, err error) {
 	from, to = time.Time(w.From), time.Time(w.To)
-	if to.IsZero() {
-		to = time.Now().Truncate(time.Second)
-	}
-	if !from.Before(to) {
-		return from, to, usageError{errors.New("--from is not before --to, which is now by default. --from 必须早于 --to（默认为现在）")}
+	if !to.IsZero() && !from.Before(to) {
+		return from, to, usageError{errors.New("--from is not before --to. --from 必须早于 --to")}
 	}
 	return from, to, nil
 }
@@ -303,11 +300,14 @@ func (c ordersListCmd) paid(ctx context.Context, o output, page operator.Page) e
 	if err != nil {
 		return outcome(err)
 	}
-	orders, next, err := client.PaidBetween(ctx, from, to, page)
+	got, err := client.PaidBetween(ctx, from, to, page)
 	if err != nil {
 		return outcome(err)
 	}
-	return o.printPaid(orders, next)
+	if to.IsZero() && got.To.Before(got.Now) {
+		return fmt.Errorf("--from lies more than 31 days before now, which one list cannot span: give --to, at most %s. --from 距今超过 31 天，请给出 --to", got.To.In(from.Location()).Format(time.RFC3339))
+	}
+	return o.printPaid(got.Orders, got.Cursor)
 }
 
 type ordersHeldCmd struct {

@@ -59,7 +59,7 @@ func (c ordersRecheckCmd) Run(ctx context.Context, o output) error {
 		Client: client, From: from, To: to, Cursor: c.Cursor, Every: time.Duration(float64(time.Second) / c.Rate),
 	}
 	walk.Tell = func(s operator.Step) { o.step(walk, s) }
-	return o.report(walk, walk.Run(ctx), to)
+	return o.report(walk, walk.Run(ctx), from.Location())
 }
 
 // walked is what --json prints at the end of a walk.
@@ -76,13 +76,16 @@ type walked struct {
 }
 
 // report says how a walk ended, and where to go on.
-func (o output) report(w *operator.Walk, err error, to time.Time) error {
+func (o output) report(w *operator.Walk, err error, zone *time.Location) error {
 	o.endProgress()
 	end := walked{Checked: w.Checked, Changed: w.Changed, Failed: w.Failed, Done: err == nil}
 	why := walkError(w, err)
 	if err != nil {
-		from := w.From.In(to.Location())
-		end.From, end.To, end.Cursor = &from, &to, w.Cursor
+		from := w.From.In(zone)
+		end.From, end.Cursor = &from, w.Cursor
+		if to := w.To.In(zone); !w.To.IsZero() {
+			end.To = &to
+		}
 	}
 	if o.json {
 		if why != nil {
@@ -96,7 +99,10 @@ func (o output) report(w *operator.Walk, err error, to time.Time) error {
 		return e
 	}
 	if errors.As(why, new(laterError)) && err != nil { // what was refused is refused again
-		rest := "--from " + end.From.Format(time.RFC3339) + " --to " + to.Format(time.RFC3339)
+		rest := "--from " + end.From.Format(time.RFC3339Nano)
+		if !w.To.IsZero() {
+			rest += " --to " + w.To.In(zone).Format(time.RFC3339Nano)
+		}
 		if w.Cursor != "" {
 			rest += " --cursor " + w.Cursor
 		}

@@ -88,16 +88,28 @@ type paidView struct {
 	PaidAt time.Time `json:"paidAt"`
 }
 
-// merchantPaid: GET /merchant/paid?from=&to=&limit=&cursor= lists the orders paid from one time to another.
+// paidReply says where the list ends, too, and what time it is here: a caller's clock may differ.
+type paidReply struct {
+	listReply[paidView]
+	To  time.Time `json:"to"`
+	Now time.Time `json:"now"`
+}
+
+// merchantPaid: GET /merchant/paid?from=&to=&limit=&cursor= lists the orders paid from one time to another; without to until now,
+// of which one list spans at most 31 days.
 func (a *API) merchantPaid(c call) (reply, error) {
 	_, page, err := c.listing()
 	if err != nil {
 		return reply{}, err
 	}
-	var w order.Window
-	for name, into := range map[string]*time.Time{"from": &w.From, "to": &w.To} {
-		if *into, err = time.Parse(time.RFC3339, c.URL.Query().Get(name)); err != nil {
-			return reply{}, problem.New(problem.Invalid, "%s must be a time as 2026-11-21T08:00:00Z or 2026-11-21T16:00:00%%2B08:00 (RFC 3339)", name)
+	from, err := c.time("from")
+	if err != nil {
+		return reply{}, err
+	}
+	w, now := a.Orders.PaidSince(from)
+	if c.URL.Query().Has("to") {
+		if w.To, err = c.time("to"); err != nil {
+			return reply{}, err
 		}
 	}
 	orders, next, err := a.Orders.Paid(c.Context(), w, page)
@@ -108,5 +120,14 @@ func (a *API) merchantPaid(c call) (reply, error) {
 	for _, o := range orders {
 		views = append(views, paidView{o.ID, o.PaidAt})
 	}
-	return ok(listReply[paidView]{views, next})
+	return ok(paidReply{listReply[paidView]{views, next}, w.To, now})
+}
+
+// time reads a time of the query.
+func (c call) time(name string) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339, c.URL.Query().Get(name))
+	if err != nil {
+		return at, problem.New(problem.Invalid, "%s must be a time as 2026-11-21T08:00:00Z or 2026-11-21T16:00:00%%2B08:00 (RFC 3339)", name)
+	}
+	return at, nil
 }

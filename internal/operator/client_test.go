@@ -78,7 +78,7 @@ func TestWhatAPersonTypesStaysWithinItsPlaceOfThePath(t *testing.T) {
 		t.Errorf("%v, %s", err, path)
 	}
 	from := time.Date(2026, 3, 1, 10, 0, 0, 0, time.FixedZone("CST", 8*60*60))
-	_, _, err := client.PaidBetween(t.Context(), from, from.Add(time.Hour), Page{Limit: 7, Cursor: "2026-03-01T02.x"})
+	_, err := client.PaidBetween(t.Context(), from, from.Add(time.Hour), Page{Limit: 7, Cursor: "2026-03-01T02.x"})
 	if want := "/merchant/paid?cursor=2026-03-01T02.x&from=2026-03-01T02%3A00%3A00Z&limit=7&to=2026-03-01T03%3A00%3A00Z"; err != nil || path != want {
 		t.Errorf("%v, %s", err, path)
 	}

@@ -247,19 +247,27 @@ func (c *Client) OfUser(ctx context.Context, openID, state string, page Page) ([
 	return r.Orders, r.Cursor, err
 }
 
-// PaidBetween lists the orders paid from one time to another, and the cursor of the next part.
-func (c *Client) PaidBetween(ctx context.Context, from, to time.Time, page Page) ([]Paid, string, error) {
+// PaidList is a part of the orders that were paid in a window.
+type PaidList struct {
+	Orders []Paid
+	Cursor string    // of the next part
+	To     time.Time // where the window ends
+	Now    time.Time // what time it is at the API
+}
+
+// PaidBetween lists the orders paid from one time to another; with a zero to until the API's now, of which one list spans at
+// most 31 days.
+func (c *Client) PaidBetween(ctx context.Context, from, to time.Time, page Page) (PaidList, error) {
 	q := page.query()
-	q.Set("from", from.UTC().Format(time.RFC3339))
-	q.Set("to", to.UTC().Format(time.RFC3339))
-	r, err := decode[struct {
-		Orders []Paid
-		Cursor string
-	}](c.call(ctx, "GET", "/merchant/paid", q, nil, ""))
-	if err == nil && r.Orders == nil {
+	q.Set("from", from.UTC().Format(time.RFC3339Nano))
+	if !to.IsZero() {
+		q.Set("to", to.UTC().Format(time.RFC3339Nano))
+	}
+	list, err := decode[PaidList](c.call(ctx, "GET", "/merchant/paid", q, nil, ""))
+	if err == nil && (list.Orders == nil || to.IsZero() && (list.To.IsZero() || list.Now.Before(list.To))) {
 		err = errForm
 	}
-	return r.Orders, r.Cursor, err
+	return list, err
 }
 
 // Held lists what waits for a person, and the cursor of the next part.

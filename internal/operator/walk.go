@@ -16,7 +16,7 @@ const windowMax = 31 * 24 * time.Hour
 // most one part of the list, which is harmless.
 type Walk struct {
 	Client   *Client
-	From, To time.Time     // From moves on with the walk
+	From, To time.Time     // From moves on with the walk; a zero To becomes the API's now when the walk begins
 	Cursor   string        // where to begin: "" at From
 	Every    time.Duration // between two rechecks, each of which asks WeChat at least once
 	Tell     func(Step)    // is told of every order
@@ -38,31 +38,33 @@ func (s Step) Changed() bool {
 	return s.Err == nil && (s.Before.State != s.After.State || s.Before.Ledger != s.After.Ledger || len(s.Before.Attention) != len(s.After.Attention))
 }
 
-// Run walks to the end. When it stops before, From and Cursor are where to go on.
+// Run walks to the end. When it stops before, From, To and Cursor are where to go on.
 func (w *Walk) Run(ctx context.Context) error {
 	tick := time.NewTicker(max(w.Every, time.Millisecond))
 	defer tick.Stop()
-	for w.From.Before(w.To) {
-		to := w.To
-		if end := w.From.Add(windowMax); end.Before(to) {
-			to = end
-		}
-		if err := w.window(ctx, tick.C, to); err != nil {
+	for w.To.IsZero() || w.From.Before(w.To) {
+		if err := w.window(ctx, tick.C); err != nil {
 			return err
 		}
-		w.From = to
 	}
 	return nil
 }
 
-// window walks from From to a time that one list may reach.
-func (w *Walk) window(ctx context.Context, turn <-chan time.Time, to time.Time) error {
+// window walks as far as one list may reach, and moves From to its end.
+func (w *Walk) window(ctx context.Context, turn <-chan time.Time) error {
+	to := w.To
+	if end := w.From.Add(windowMax); end.Before(to) {
+		to = end
+	}
 	for {
-		orders, next, err := w.Client.PaidBetween(ctx, w.From, to, Page{Limit: 100, Cursor: w.Cursor})
+		list, err := w.Client.PaidBetween(ctx, w.From, to, Page{Limit: 100, Cursor: w.Cursor})
 		if err != nil {
 			return err
 		}
-		for _, o := range orders {
+		if w.To.IsZero() {
+			to, w.To = list.To, list.Now
+		}
+		for _, o := range list.Orders {
 			step := w.check(ctx, turn, o.ID)
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -72,7 +74,8 @@ func (w *Walk) window(ctx context.Context, turn <-chan time.Time, to time.Time) 
 				return errors.Join(errors.New("five orders in a row could not be rechecked"), step.Err)
 			}
 		}
-		if w.Cursor = next; next == "" {
+		if w.Cursor = list.Cursor; list.Cursor == "" {
+			w.From = to
 			return nil
 		}
 	}

@@ -27,12 +27,19 @@ func (w Window) check() error {
 	case w.From.IsZero() || w.To.IsZero():
 		return problem.New(problem.Invalid, "from and to must be times as 2026-11-21T08:00:00Z (RFC 3339)")
 	case !w.From.Before(w.To):
-		return problem.New(problem.Invalid, "from must be before to")
+		return problem.New(problem.Invalid, "from must be before to, which is now unless it is given")
 	case w.To.Sub(w.From) > PaidWindowMax:
 		return problem.New(problem.Invalid, "from and to lie %d days apart, at most %d are possible: ask for one part after the other",
 			int(w.To.Sub(w.From).Hours()/24), int(PaidWindowMax.Hours()/24))
 	}
 	return nil
+}
+
+// PaidSince is the window from a time until now, or as much of it as one list may span. Nothing that was paid before the call is
+// beyond now: WeChat tells the time of a payment in whole seconds, so the second that runs belongs to the window.
+func (s *Service) PaidSince(from time.Time) (w Window, now time.Time) {
+	now = s.now().Truncate(time.Second).Add(time.Second)
+	return Window{from, earliest(now, from.Add(PaidWindowMax))}, now
 }
 
 // PaidOrder is an order that was paid.
