@@ -44,6 +44,13 @@ func (w watcher) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// apart is how far the clock of a host was seen to be from this machine's; 0 when it did not tell.
+func (d *dates) apart(host string) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.skew[host].Abs()
+}
+
 // clock compares with the Date of every answer so far. Only WeChat's can say that all is well.
 func (e *examination) clock(context.Context) {
 	e.dates.mu.Lock()

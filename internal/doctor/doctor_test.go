@@ -74,10 +74,13 @@ type receiver struct {
 	token, aesKey, answer, echo string
 	status, refuse              int
 	jsonOnly                    bool
+	ahead                       time.Duration // of its clock
 }
 
 func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	push, err := miniprogram.NewPush(miniprogram.PushConfig{AppID: "wx1234567890abcdef", Tokens: []string{c.token}, AESKeys: []string{c.aesKey}})
+	now := func() time.Time { return time.Now().Add(c.ahead) }
+	w.Header().Set("Date", now().UTC().Format(http.TimeFormat))
+	push, err := miniprogram.NewPush(miniprogram.PushConfig{AppID: "wx1234567890abcdef", Tokens: []string{c.token}, AESKeys: []string{c.aesKey}, Now: now})
 	if err != nil {
 		panic(err)
 	}
@@ -250,6 +253,7 @@ func TestEachCheckSaysWhatItFound(t *testing.T) {
 		{"push-url", "no address", func(w *world) { w.patient.PushURL = "shop.example.com" }, Fix, "https://host"},
 		{"push-url", "nobody there", func(w *world) { w.patient.PushURL = "http://127.0.0.1:1/" }, Fix, "start the backend"},
 		{"push-url", "another token", func(w *world) { w.receiver.token = "another" }, Fix, "Token"},
+		{"push-url", "another time", func(w *world) { w.receiver.ahead = 48 * time.Hour }, Fix, "clock and this machine's are 48h"},
 		{"push-url", "another path", func(w *world) { w.receiver.token, w.receiver.refuse = "another", 404 }, Fix, "/wechat/push"},
 		{"push-url", "it fails", func(w *world) { w.receiver.token, w.receiver.refuse = "another", 503 }, Fix, "Paused"},
 		{"push-url", "an echo in quotes", func(w *world) { w.receiver.echo = `"%s"` }, Fix, "no quotes"},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/xpay-serverless/xpay-serverless/pkg/miniprogram"
 )
@@ -38,7 +39,7 @@ func (e *examination) push(ctx context.Context) {
 		e.notTested(nameURL, "nothing can be asked without the Token", "没有 Token，无法测试")
 		return
 	}
-	if !e.echo(ctx) {
+	if !e.echo(ctx, u.Host) {
 		return
 	}
 	e.port(u)
@@ -55,7 +56,7 @@ func (e *examination) port(u *url.URL) {
 }
 
 // echo plays the GET that the console sends when the URL is saved.
-func (e *examination) echo(ctx context.Context) bool {
+func (e *examination) echo(ctx context.Context, host string) bool {
 	q, _, err := miniprogram.Forge(miniprogram.Forgery{Token: e.Config.Push.Tokens[0], Time: e.Now()}, []byte("{}"))
 	if err != nil {
 		e.fix(nameURL, err.Error(), "无法构造 URL 校验请求", "check the Token", "检查 Token")
@@ -71,6 +72,11 @@ func (e *examination) echo(ctx context.Context) bool {
 		e.fix(nameURL, "API Gateway itself refuses the request (HTTP 403 Forbidden), before the backend sees it: the stack has AuthMode=iam, or, in AWS China, its account has no ICP filing",
 			"请求被 API Gateway 拒绝（HTTP 403 Forbidden），未到达后端：栈的 AuthMode 为 iam，或（中国区）账号尚未完成 ICP 备案",
 			"deploy with AuthMode=public; in AWS China the account needs the ICP filing of its region's operator first: docs/how-to/deploy.md", "以 AuthMode=public 部署；中国区须先完成 ICP 备案，见 docs/how-to/deploy.md")
+	case (status == http.StatusUnauthorized || status == http.StatusForbidden) && e.dates.apart(host) > skewMax:
+		apart := e.dates.apart(host).Round(time.Second)
+		e.fix(nameURL, fmt.Sprintf("the receiver refuses WeChat's check of the URL (HTTP %d): its clock and this machine's are %s apart, so nothing is known of its Token", status, apart),
+			fmt.Sprintf("接收端拒绝 URL 校验：其时钟与本机相差 %s，无法判断 Token", apart),
+			"synchronise the clocks (NTP); a local stack whose clock was moved cannot be examined: start xpay dev on a new folder", "用 NTP 同步时钟；时钟被调过的本地环境无法检查，请用新目录启动 xpay dev")
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		e.fix(nameURL, fmt.Sprintf("the receiver refuses WeChat's check of the URL (HTTP %d): its Token differs", status), "接收端拒绝 URL 校验：Token 不一致",
 			"use the same Token here, in the backend and in 小程序后台 → 开发管理 → 消息推送; and compare the clocks", "让本配置、后端和 小程序后台 → 开发管理 → 消息推送 的 Token 一致，并检查时钟")

@@ -336,3 +336,19 @@ func TestPassSweepsEveryMinuteAndEndsOnTime(t *testing.T) {
 		t.Errorf("the sweep ran %d times", got)
 	}
 }
+
+// Whoever signs with the time of day is told that it is another time here.
+func TestEveryAnswerTellsTheTimeOfTheStack(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), Options{Data: t.TempDir(), Clock: Virtual(start), Synchronous: "NORMAL"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Clock.Advance(48 * time.Hour)
+	rec := httptest.NewRecorder()
+	s.Handler.ServeHTTP(rec, httptest.NewRequest("GET", "/wechat/push?timestamp=1&nonce=n&signature=s&echostr=e", nil))
+	if at, err := http.ParseTime(rec.Header().Get("Date")); err != nil || !at.Equal(start.Add(48*time.Hour)) {
+		t.Errorf("it says %q", rec.Header().Get("Date"))
+	}
+}

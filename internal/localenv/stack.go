@@ -158,9 +158,17 @@ func (s *Stack) openBackend(opt Options, between Inproc) (err error) {
 		return err
 	}
 	s.queue.worker = s.Worker
-	s.Handler = s.API.Handler()
+	s.Handler = dated(s.Clock, s.API.Handler())
 	between[APIHost], between[WeChatHost] = s.Handler, s.Sim
 	return nil
+}
+
+// dated tells the stack's time in every answer: after its clock was moved it refuses what was signed at another time, and says why.
+func dated(clock *Clock, to http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", clock.Now().Format(http.TimeFormat))
+		to.ServeHTTP(w, r)
+	})
 }
 
 // openSim wires WeChat, and lets it go on where its journal ends.
