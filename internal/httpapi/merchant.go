@@ -145,7 +145,7 @@ func (a *API) merchantRefund(c call) (reply, error) {
 		return reply{}, err
 	}
 	o, r, err := a.Orders.Refund(c.Context(), order.RefundRequest{
-		OrderID: c.PathValue("id"), Key: c.Header.Get("Idempotency-Key"), Amount: in.Amount, Reason: in.Reason, Attempt: in.Attempt,
+		OrderID: c.PathValue("id"), Key: c.Header.Get("Idempotency-Key"), Amount: in.Amount, Reason: in.Reason, Attempt: in.Attempt, By: a.operatorIs(c),
 	})
 	if err != nil {
 		return reply{}, err
@@ -173,7 +173,7 @@ func (a *API) merchantSettle(c call) (reply, error) {
 	if in.Happened == nil {
 		return reply{}, problem.New(problem.Invalid, "happened must be true or false: what WeChat's console shows")
 	}
-	o, r, err := a.Orders.SettleRefund(c.Context(), c.PathValue("id"), c.PathValue("refund"), *in.Happened)
+	o, r, err := a.Orders.SettleRefund(c.Context(), c.PathValue("id"), c.PathValue("refund"), *in.Happened, a.operatorIs(c))
 	if err != nil {
 		return reply{}, err
 	}

@@ -34,7 +34,7 @@ type Fact struct {
 	Key    string      // FactConsumed
 	Head   string      // FactSigned: how the paySig begins
 	Seq    int         // FactSent, FactUnsent: the event's number
-	Reason string      // FactWithdrawn, FactUnsent, FactAdopted, FactAccepted
+	Reason string      // FactWithdrawn, FactUnsent; of an operator: by whom
 
 	PushedAt time.Time // FactAdopted: when the push came
 }

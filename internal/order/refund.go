@@ -19,6 +19,7 @@ type RefundRequest struct {
 	Amount  Fen
 	Reason  string // WeChat's "0" to "5" (spec 4.8), or a note of at most ReasonBytesMax bytes
 	Attempt int    // 0: the one whose number OrderID is, else the one that pays for the order
+	By      string // who asks, for the history
 }
 
 // Refund stores the intent to refund and then carries it out as far as WeChat answers now; Advance does the rest. The
@@ -49,7 +50,7 @@ func (s *Service) Refund(ctx context.Context, r RefundRequest) (Order, Refund, e
 		if intent, known, err = s.intent(&o, r); err != nil || known {
 			return o, false, err
 		}
-		next, out := Apply(o, Fact{Kind: FactRefundAsked, Source: SourceOperator, At: s.now(), Attempt: intent.Attempt, Intent: &intent})
+		next, out := Apply(o, Fact{Kind: FactRefundAsked, Source: SourceOperator, At: s.now(), Attempt: intent.Attempt, Intent: &intent, Reason: "by " + nameOf(r.By)})
 		if out.Event != EventReserved {
 			return o, false, problem.New(problem.Rejected, "the refund cannot be: %s", out.Reason)
 		}
@@ -95,14 +96,14 @@ func (s *Service) afterIntent(ctx context.Context, cur stored, id string) (Order
 
 // SettleRefund ends a refund about which a person was asked because WeChat cannot tell: the person has looked in
 // WeChat's console. WeChat is asked once more, while nobody else may send: what it says of the refund's number counts before
-// the person's word, and its left_fee must bear that word out. One that has ended stays as it is.
+// the person's word, and its left_fee must bear that word out. One that has ended stays as it is. by is the person, for the history.
 //
 // Problems: NotFound; Rejected (nobody was asked: it is under way; left_fee says otherwise); Unavailable (WeChat or the store
 // does not answer, or somebody else works on the order: no answer is neither yes nor no).
-func (s *Service) SettleRefund(ctx context.Context, orderID, refundID string, happened bool) (Order, Refund, error) {
+func (s *Service) SettleRefund(ctx context.Context, orderID, refundID string, happened bool, by string) (Order, Refund, error) {
 	cur, err := s.find(ctx, orderID)
 	if err == nil {
-		cur, err = s.settle(ctx, cur, refundID, happened)
+		cur, err = s.settle(ctx, cur, refundID, happened, by)
 	}
 	if err != nil {
 		return Order{}, Refund{}, err
@@ -110,7 +111,7 @@ func (s *Service) SettleRefund(ctx context.Context, orderID, refundID string, ha
 	return cur.Order, *cur.refund(refundID), nil
 }
 
-func (s *Service) settle(ctx context.Context, cur stored, refundID string, happened bool) (stored, error) {
+func (s *Service) settle(ctx context.Context, cur stored, refundID string, happened bool, by string) (stored, error) {
 	if open, err := cur.settleable(refundID); err != nil || !open {
 		return cur, err
 	}
@@ -125,7 +126,7 @@ func (s *Service) settle(ctx context.Context, cur stored, refundID string, happe
 	if err != nil {
 		return cur, s.notSettled(ctx, cur, err)
 	}
-	cur, err = s.conclude(ctx, cur, true, look.facts(happened), (*Order).answeredNow)
+	cur, err = s.conclude(ctx, cur, true, look.facts(happened, by), (*Order).answeredNow)
 	if r := cur.refund(refundID); err == nil && r.open() {
 		err = look.refusal(&cur.Order, r)
 	}
@@ -170,7 +171,7 @@ func (s *Service) lookToSettle(ctx context.Context, o Order, r Refund) (look set
 
 // facts are what WeChat says, then the person's word with the left_fee that must bear it out. A number that WeChat does not know
 // proves nothing; one that runs has not failed.
-func (l settleLook) facts(happened bool) []Fact {
+func (l settleLook) facts(happened bool, by string) []Fact {
 	facts := []Fact{l.payment}
 	if l.refund.Refund.Step != StepAbsent {
 		facts = append(facts, l.refund)
@@ -182,7 +183,7 @@ func (l settleLook) facts(happened bool) []Fact {
 	if l.running() && !happened {
 		return facts
 	}
-	return append(facts, Fact{Kind: FactRefund, Source: SourceOperator, At: l.refund.At, Attempt: l.refund.Attempt, Refund: &news})
+	return append(facts, Fact{Kind: FactRefund, Source: SourceOperator, At: l.refund.At, Attempt: l.refund.Attempt, Refund: &news, Reason: "settled by " + nameOf(by)})
 }
 
 func (l settleLook) running() bool { return l.refund.Refund.Step == StepRunning }

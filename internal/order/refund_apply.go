@@ -23,7 +23,7 @@ func judgeRefundAsked(o *Order, f Fact) verdict {
 		return impossible("more refunds than one order can keep")
 	}
 	r.State, r.Version, r.AskedAt, r.NextAt = RefundReserved, 1, f.At, f.At
-	return verdict{event: EventReserved, fee: r.Fee, do: func() {
+	return verdict{event: EventReserved, fee: r.Fee, reason: f.Reason, do: func() {
 		o.Refunds = append(o.Refunds, r)
 		o.RetryAt = time.Time{}
 	}}
@@ -53,7 +53,11 @@ func judgeRefund(o *Order, f Fact) verdict {
 	case f.Source == SourcePlain:
 		return verdict{event: EventHint, do: func() { r.NextAt = f.At }}
 	}
-	return stepRefund(o, r, f)
+	v := stepRefund(o, r, f)
+	if f.Source == SourceOperator {
+		v.reason = f.Reason
+	}
+	return v
 }
 
 // bearsOut reports whether the left_fee that was read with a person's word agrees with it: what is missing at WeChat, and no refund

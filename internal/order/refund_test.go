@@ -239,7 +239,7 @@ func TestAPersonsNoIsNotTakenWhileTheRefundRuns(t *testing.T) {
 	o, _ := tell(fresh(), pushed(1, "T1"), asked("r1", 1, 40), leftRead("r1", 100), news(StepSent, "r1"))
 	for step, want := range map[RefundStep]RefundState{StepRunning: RefundRunning, StepAbsent: RefundFailed} {
 		look := settleLook{payment: shown(1, "T1", "W1", 100), refund: news(step, "r1"), left: 100}
-		got, _ := tell(o, look.facts(false)...)
+		got, _ := tell(o, look.facts(false, "")...)
 		if r := got.refund("r1"); r.State != want || len(got.Attention) > 0 {
 			t.Errorf("WeChat shows it %s: it is %s, want %s; questions %+v", step, r.State, want, got.Attention)
 		} else if want == RefundRunning && !errors.Is(look.refusal(&got, r), problem.Rejected) {

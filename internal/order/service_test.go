@@ -260,7 +260,7 @@ func TestADoubtfulRefundIsNotSentAgain(t *testing.T) {
 	operator.Saw = func(_ context.Context, c order.Change) { told = append(told, c.Refunded()...) }
 	was := s.point().Version
 	for range 2 { // the second time nothing is written
-		if _, r, err := operator.SettleRefund(t.Context(), s.id, o.Refunds[0].ID, true); err != nil || r.State != order.RefundDone {
+		if _, r, err := operator.SettleRefund(t.Context(), s.id, o.Refunds[0].ID, true, alice); err != nil || r.State != order.RefundDone {
 			t.Errorf("settled by a person it is %s, %v", r.State, err)
 		}
 	}

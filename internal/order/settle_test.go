@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -39,7 +41,7 @@ func openDoubtful(t testing.TB, why wechatsim.Faults) (s *shop, refundID string)
 }
 
 func (s *shop) settle(refundID string, happened bool) (order.Refund, error) {
-	_, r, err := s.stack.Orders.SettleRefund(s.t.Context(), s.id, refundID, happened)
+	_, r, err := s.stack.Orders.SettleRefund(s.t.Context(), s.id, refundID, happened, alice)
 	return r, err
 }
 
@@ -92,7 +94,7 @@ func TestARefundOfWhichNothingIsMissingIsNotSettledAsHappened(t *testing.T) {
 		t.Errorf("settled as not happened it is %s, %q, %v", r.State, r.Failure, err)
 	}
 	o := s.order()
-	if last := o.History[len(o.History)-1]; last.Source != order.SourceOperator || last.Detail != r.Failure {
+	if last := o.History[len(o.History)-1]; last.Source != order.SourceOperator || last.Detail != "settled by "+alice {
 		t.Errorf("the history says %+v", last)
 	}
 	s.settled(order.RefundFailed, 0)
@@ -178,7 +180,7 @@ func TestARefundIsSettledOnceByManyAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
-			_, r, err := operator.SettleRefund(t.Context(), s.id, id, i%2 == 0)
+			_, r, err := operator.SettleRefund(t.Context(), s.id, id, i%2 == 0, alice)
 			if err == nil && r.State != order.RefundDone || err != nil && !errors.Is(err, problem.Unavailable) && !errors.Is(err, problem.Rejected) {
 				t.Errorf("it is %s, %v", r.State, err)
 			}
@@ -261,5 +263,24 @@ func TestARefundIsNotSettledWhileItIsSent(t *testing.T) {
 	s.pass(24 * time.Hour)
 	if sends == 0 {
 		t.Error("nothing was sent")
+	}
+}
+
+func TestTheHistorySaysWhoAskedForARefund(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.create()
+	s.pay("pay")
+	s.pass(time.Minute)
+	for by, want := range map[string]string{alice: "by " + alice, "": "by operator"} {
+		r := order.RefundRequest{OrderID: s.id, Key: "refund-key-" + strconv.Itoa(len(by)), Amount: 100, By: by}
+		if _, _, err := s.stack.Orders.Refund(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(time.Hour)
+		h := s.order().History
+		if !slices.ContainsFunc(h, func(e order.Entry) bool { return e.Event == order.EventReserved && e.Detail == want }) {
+			t.Errorf("%q asked: %+v", by, h)
+		}
 	}
 }
