@@ -143,7 +143,7 @@ func (e *Env) connect(getenv func(string) string) {
 		q.client = sqs.NewFromConfig(cfg, func(o *sqs.Options) { o.BaseEndpoint = endpoint(getenv, "SQS") })
 		e.outside.Send = q.send
 	}
-	e.secrets = &secrets{ids: secretIDs(getenv, e.function.Groups), env: e.config.Env, now: wallClock, log: e.Log, wait: refreshTimeout}
+	e.secrets = &secrets{ids: secretIDs(getenv, e.function.Groups), env: e.config.Env, now: wallClock, log: e.Log, wait: refreshWait(e.function.Groups)}
 	e.secrets.client = secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) {
 		o.BaseEndpoint = endpoint(getenv, "SECRETS_MANAGER")
 		o.Retryer = retry.AddWithMaxAttempts(o.Retryer, secretTriesMax)

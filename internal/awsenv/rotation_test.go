@@ -271,22 +271,31 @@ func TestAPreviousVersionThatCannotBeReadKeepsTheOldSecrets(t *testing.T) {
 	}
 }
 
-func TestASecretsManagerThatHangsHoldsAPushForLessThanASecond(t *testing.T) {
-	w := newWorld(t)
-	e, err := Open(t.Context(), "callback", w.with(nil), discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.fail(func(operation string) (int, string) {
-		if operation == "GetSecretValue" {
-			time.Sleep(3 * time.Second)
+func TestASecretsManagerThatHangsHoldsNobodyForLong(t *testing.T) {
+	for function, most := range map[string]time.Duration{"callback": time.Second, "createorder": 5 * time.Second} {
+		w := newWorld(t)
+		e, err := Open(t.Context(), function, w.with(nil), discard)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return 0, ""
-	})
-	e.at(time.Now().Add(20 * time.Minute))
-	start := time.Now()
-	if got := echo(t, e, "forged"); got != 401 || time.Since(start) > time.Second {
-		t.Errorf("answered %d after %s", got, time.Since(start))
+		w.fail(func(operation string) (int, string) {
+			if operation == "GetSecretValue" {
+				time.Sleep(10 * time.Second)
+			}
+			return 0, ""
+		})
+		e.at(time.Now().Add(20 * time.Minute))
+		start := time.Now()
+		if function == "callback" {
+			if got := echo(t, e, "forged"); got != 401 {
+				t.Errorf("answered %d", got)
+			}
+		} else {
+			e.now(t.Context())
+		}
+		if took := time.Since(start); took > most {
+			t.Errorf("%s waits %s", function, took)
+		}
 	}
 }
 

@@ -23,14 +23,15 @@ import (
 )
 
 const (
-	secretsTTL     = 15 * time.Minute       // plus up to a quarter, so that the functions do not ask all at once
-	claimedGap     = time.Minute            // forged pushes, phones and boxes of one old key must not make us ask more often
-	aspectsMax     = 16                     // sealing keys of which each has such a minute of its own
-	lookGap        = 2 * time.Second        // a push just after a look does not use that minute up: WeChat repeats it
-	provenGap      = 5 * time.Second        // WeChat cannot be made to say it; while no secret fits, no call succeeds
-	refreshTimeout = 400 * time.Millisecond // a push waits for it, and Apple's question has 3 s in all
-	pushOverlap    = 24 * time.Hour         // how long the push secret before the current one verifies, from the rotation on
-	keysOverlap    = 7 * 24 * time.Hour     // how long a start reads the keys before the current ones unasked; later, once one does not fit
+	secretsTTL   = 15 * time.Minute       // plus up to a quarter, so that the functions do not ask all at once
+	claimedGap   = time.Minute            // forged pushes, phones and boxes of one old key must not make us ask more often
+	aspectsMax   = 16                     // sealing keys of which each has such a minute of its own
+	lookGap      = 2 * time.Second        // a push just after a look does not use that minute up: WeChat repeats it
+	provenGap    = 5 * time.Second        // WeChat cannot be made to say it; while no secret fits, no call succeeds
+	waitOfPush   = 400 * time.Millisecond // for a refresh: Apple's question has 3 s in all
+	waitOfOthers = 2 * time.Second        // a phone waits, or the worker
+	pushOverlap  = 24 * time.Hour         // how long the push secret before the current one verifies, from the rotation on
+	keysOverlap  = 7 * 24 * time.Hour     // how long a start reads the keys before the current ones unasked; later, once one does not fit
 
 	stageCurrent  = "AWSCURRENT"
 	stagePrevious = "AWSPREVIOUS"
@@ -96,6 +97,14 @@ type secrets struct {
 type aspect struct {
 	group backend.Groups
 	keyID string
+}
+
+// refreshWait is how long a refresh may hold up a request of a function.
+func refreshWait(has backend.Groups) time.Duration {
+	if has&backend.GroupPush != 0 {
+		return waitOfPush
+	}
+	return waitOfOthers
 }
 
 // load reads all secrets for the first time, in parallel. The errors name the variable that leads to the secret.
