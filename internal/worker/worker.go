@@ -24,6 +24,8 @@ const (
 	batchMax = 10           // SQS sends and receives at most this many messages at once
 	sweepMax = store.DueMax // documents one tick of the sweep sends; the rest is due at the next tick
 	idMax    = store.IDBytesMax
+
+	overdueSecondsMax = 300 // what is due longer has missed five ticks
 )
 
 // Message is the body of a queue message: which document must be looked at.
@@ -147,9 +149,7 @@ func (s *Sweep) tick(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("find what is due: %w", err)
 	}
-	for _, ref := range refs {
-		observe.Value(ctx, observe.DueSeconds, overdueSeconds(now, ref.Due))
-	}
+	measure(ctx, now, refs)
 	sent := 0
 	var failed []error
 	for len(refs) > 0 {
@@ -169,6 +169,20 @@ func (s *Sweep) tick(ctx context.Context) (int, error) {
 		s.Log.WarnContext(ctx, "the sweep is at its limit, more is due", "sent", sent)
 	}
 	return sent, errors.Join(failed...)
+}
+
+// measure counts the backlog, and names the document that waits longest where that is too long: its message may never have been
+// received, so that no other line tells of it.
+func measure(ctx context.Context, now time.Time, refs []store.Ref) {
+	longest := int64(overdueSecondsMax)
+	for _, ref := range refs {
+		seconds := overdueSeconds(now, ref.Due)
+		observe.Value(ctx, observe.DueSeconds, seconds)
+		if seconds > longest {
+			longest = seconds
+			observe.Set(ctx, "oldest", ref.ID)
+		}
+	}
 }
 
 // overdueSeconds is how long a document is due. One that cannot be read does not say since when.

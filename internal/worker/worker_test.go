@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/xpay-serverless/xpay-serverless/internal/observe"
 	"github.com/xpay-serverless/xpay-serverless/internal/problem"
 	"github.com/xpay-serverless/xpay-serverless/internal/store"
 )
@@ -236,3 +237,29 @@ func TestAStoreThatDoesNotAnswerFailsTheTick(t *testing.T) {
 		t.Errorf("%d, %v", n, err)
 	}
 }
+
+func TestTheSweepNamesWhatHasWaitedTooLong(t *testing.T) {
+	t.Parallel()
+	for oldest, want := range map[time.Duration]string{5 * time.Minute: "", 5*time.Minute + time.Second: "order/b", time.Hour: "order/b"} {
+		var log bytes.Buffer
+		s := sweep(&due{}, func([]string) error { return nil })
+		now := s.Now()
+		s.Store = &backlog{refs: []store.Ref{{ID: "order/a", Due: now.Add(-oldest + time.Second)}, {ID: "order/b", Due: now.Add(-oldest)}, {ID: "order/c", Due: now}, {ID: "order/d"}}}
+		s.Log, s.Metrics = slog.New(slog.NewJSONHandler(&log, nil)), observe.Metrics{Service: "shop"}
+		if _, err := s.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var line struct{ Oldest string }
+		if err := json.Unmarshal(log.Bytes(), &line); err != nil || line.Oldest != want {
+			t.Errorf("%s: %v, %s", oldest, err, log.String())
+		}
+	}
+}
+
+// backlog is a store that knows what is due, and since when.
+type backlog struct {
+	store.Store
+	refs []store.Ref
+}
+
+func (b *backlog) Due(context.Context, time.Time, int) ([]store.Ref, error) { return b.refs, nil }
