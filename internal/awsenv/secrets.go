@@ -257,7 +257,7 @@ func (s *secrets) fetch(ctx context.Context, group backend.Groups, id string, ol
 // served before goes on to.
 func (s *secrets) versions(ctx context.Context, group backend.Groups, id string, old heldSecret, doubted bool) (heldSecret, error) {
 	previous := sync.OnceValues(func() (secretValue, error) { return s.previous(ctx, id) })
-	if !old.asked && s.needsPrevious(group, old, old.current, doubted) {
+	if old.current.present() && !old.asked && s.needsPrevious(group, old, old.current, doubted) {
 		go previous() // a request waits for both
 	}
 	current, err := s.version(ctx, id, stageCurrent)
@@ -267,6 +267,9 @@ func (s *secrets) versions(ctx context.Context, group backend.Groups, id string,
 	rotated := old.current.present() && !current.is(old.current)
 	if known := !rotated && old.asked; known || !rotated && !s.needsPrevious(group, old, current, doubted) {
 		return heldSecret{current: current, previous: old.previous, asked: known}, nil
+	}
+	if rotated { // what was asked for at the same time may be the one before that
+		previous = func() (secretValue, error) { return s.previous(ctx, id) }
 	}
 	before, err := previous()
 	if err != nil {

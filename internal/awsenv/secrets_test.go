@@ -2,6 +2,7 @@ package awsenv
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -309,39 +310,86 @@ func TestASlipAndAVersionThatCannotBeReadLoseNothingThatServes(t *testing.T) {
 	}
 }
 
+// sealDoor puts a door before Secrets Manager, at which reads of a version of the sealing key are passed on by pass.
+func (s *shop) sealDoor(read func(stage string, pass func())) {
+	s.Helper()
+	behind, err := url.Parse(s.vars["AWS_ENDPOINT_URL"])
+	if err != nil {
+		s.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		pass := func() { proxy.ServeHTTP(w, r) }
+		var asked struct{ SecretId, VersionStage string }
+		if json.Unmarshal(body, &asked); asked.SecretId == s.vars["XPAY_SEAL_SECRET"] {
+			read(asked.VersionStage, pass)
+			return
+		}
+		pass()
+	}))
+	s.Cleanup(door.Close)
+	s.vars["AWS_ENDPOINT_URL"] = door.URL
+}
+
 // TestADoubtAsksForBothVersionsAtOnce: the first question is answered when the second one has come, so a look takes the time of one.
 func TestADoubtAsksForBothVersionsAtOnce(t *testing.T) {
 	s := newShop(t)
 	alice := s.login(s.open("login"), "oAlice")
 	s.rotate("XPAY_SEAL_SECRET", sealSecret2)
-	behind, err := url.Parse(s.vars["AWS_ENDPOINT_URL"])
-	if err != nil {
-		t.Fatal(err)
-	}
 	var waits atomic.Bool
 	asked := make(chan struct{})
-	proxy := httputil.NewSingleHostReverseProxy(behind)
-	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		switch ofSeal := strings.Contains(string(body), s.vars["XPAY_SEAL_SECRET"]) && waits.Load(); {
-		case ofSeal && strings.Contains(string(body), stagePrevious):
+	s.sealDoor(func(stage string, pass func()) {
+		switch {
+		case !waits.Load():
+		case stage == stagePrevious:
 			close(asked)
-		case ofSeal:
+		default:
 			select {
 			case <-asked:
 			case <-time.After(20 * time.Second):
 				t.Error("the version before was not asked for meanwhile")
 			}
 		}
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(door.Close)
-	s.vars["AWS_ENDPOINT_URL"] = door.URL
+		pass()
+	})
 	create := s.openAfter("createorder", longAfter)
 	waits.Store(true)
 	if got := s.buy(create, alice, "key-00000001"); got.status != 201 {
 		t.Errorf("answered %d", got.status)
+	}
+}
+
+// TestARotationBetweenTheTwoReadsLosesNoKeyThatServes: the version before is read first, then the secret is rotated, then the current one
+// is read.
+func TestARotationBetweenTheTwoReadsLosesNoKeyThatServes(t *testing.T) {
+	s := newShop(t)
+	alice := s.login(s.open("login"), "oAlice")
+	s.rotate("XPAY_SEAL_SECRET", sealSecret2)
+	bob := s.login(s.open("login"), "oBob")
+	var waits atomic.Bool
+	rotated := make(chan struct{})
+	s.sealDoor(func(stage string, pass func()) {
+		switch {
+		case !waits.Load():
+		case stage == stagePrevious:
+			pass()
+			if waits.CompareAndSwap(true, false) {
+				s.rotate("XPAY_SEAL_SECRET", sealSecret3)
+				close(rotated)
+			}
+			return
+		default:
+			<-rotated
+		}
+		pass()
+	})
+	create := s.openAfter("createorder", longAfter)
+	waits.Store(true)
+	s.buy(create, alice, "key-00000001")
+	if got := s.buy(create, bob, "key-00000002"); got.status != 201 {
+		t.Errorf("a user whose key served until now is answered %d", got.status)
 	}
 }
 

@@ -106,7 +106,8 @@ type RefundNews struct {
 	WxRefundID string
 	OpenID     string
 	Fee        *Fen
-	Left       *Fen // StepLeftRead; SourceOperator: what WeChat showed when a person settled it
-	Code       int  // StepRefused, StepFailed
+	Left       *Fen   // StepLeftRead; SourceOperator: what WeChat showed when a person settled it
+	LeftOf     string // beside Left: WeChat's number of the payment of which it is left
+	Code       int    // StepRefused, StepFailed
 	At         time.Time
 }

@@ -127,6 +127,8 @@ type Refund struct {
 	Asked      Fen               `json:"asked,omitempty"` // what we asked for; Fee is what counts
 	Fee        Fen               `json:"fee"`
 	LeftFee    *Fen              `json:"leftFee,omitempty"` // read once before the first send of this version
+	LeftOf     string            `json:"leftOf,omitempty"`  // of which payment: WeChat's order number
+	Known      Fen               `json:"known,omitzero"`    // what was known to be back of the number when it was read
 	Reason     xpay.RefundReason `json:"reason,omitempty"`
 	From       xpay.RefundFrom   `json:"from,omitempty"`
 	Note       string            `json:"note,omitempty"`    // sent as biz_meta

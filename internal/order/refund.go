@@ -140,7 +140,7 @@ func (o *Order) settleable(refundID string) (bool, error) {
 		return false, problem.New(problem.NotFound, "the order has no such refund")
 	case !r.open():
 		return false, nil
-	case !o.asked(AttentionRefund, r.Attempt):
+	case !o.asked(AttentionRefund, r.Attempt) || r.State == RefundReserved: // of which nothing was sent
 		return false, problem.New(problem.Rejected, "the refund is under way, WeChat is still being asked")
 	}
 	return true, nil
@@ -170,18 +170,18 @@ func (s *Service) lookToSettle(ctx context.Context, o Order, r Refund) (look set
 }
 
 // facts are what WeChat says, then the person's word with the left_fee that must bear it out. A number that WeChat does not know
-// proves nothing; one that runs has not failed.
+// proves nothing; one that runs has not ended, and its left_fee may come back.
 func (l settleLook) facts(happened bool, by string) []Fact {
 	facts := []Fact{l.payment}
 	if l.refund.Refund.Step != StepAbsent {
 		facts = append(facts, l.refund)
 	}
-	news := RefundNews{ID: l.refund.Refund.ID, Step: StepFailed, Left: &l.left}
+	if l.running() {
+		return facts
+	}
+	news := RefundNews{ID: l.refund.Refund.ID, Step: StepFailed, Left: &l.left, LeftOf: l.payment.Money.WxOrderID}
 	if happened {
 		news.Step = StepDone
-	}
-	if l.running() && !happened {
-		return facts
 	}
 	return append(facts, Fact{Kind: FactRefund, Source: SourceOperator, At: l.refund.At, Attempt: l.refund.Attempt, Refund: &news, Reason: "settled by " + nameOf(by)})
 }
@@ -190,16 +190,20 @@ func (l settleLook) running() bool { return l.refund.Refund.Step == StepRunning 
 
 // refusal says why the person's word does not end the refund.
 func (l settleLook) refusal(o *Order, r *Refund) error {
-	missing := o.missing(r, l.left)
+	m := o.missing(r, l.left, l.payment.Money.WxOrderID)
 	switch {
-	case missing >= r.Fee:
-		return problem.New(problem.Rejected, "WeChat shows %d fen less left to refund than the refunds that are known explain, and this one is of %d fen: it has happened, "+
-			"settle it as happened, or wait. 微信的剩余可退金额少了 %[1]d 分，足以说明这笔 %[2]d 分的退款已发生：请记为已退款，或稍后再试", missing, r.Fee)
 	case l.running():
 		return problem.New(problem.Rejected, "WeChat shows this refund running: wait for its end. 微信显示该退款正在处理，请等待结果")
+	case !m.known || m.least < r.Fee && m.most >= r.Fee:
+		return problem.New(problem.Rejected, "WeChat's left_fee does not agree with the refunds and payments that are known, and can tell neither: nothing was booked; what is still owed, give back in WeChat's console. "+
+			"微信的剩余可退金额与已知的付款、退款不一致，无法判断：未作改动；如仍需退款，请在微信后台操作")
+	case m.least >= r.Fee:
+		return problem.New(problem.Rejected, "WeChat shows %d fen less left to refund than the refunds that are known explain, and this one is of %d fen: it has happened, or another of which we were not told. "+
+			"If its number is in WeChat's console settle it as happened; if another is, wait for its notice. "+
+			"微信的剩余可退金额少了 %[1]d 分，足以说明这笔 %[2]d 分的退款已发生，或另有未通知的退款：后台能查到此单号请记为已退款，否则请等待通知", m.least, r.Fee)
 	default:
 		return problem.New(problem.Rejected, "WeChat shows %d fen less left to refund than the refunds that are known explain, and this one is of %d fen: it has not happened as far as WeChat shows, "+
-			"wait, or settle it as not happened. 微信的剩余可退金额只少了 %[1]d 分，这笔 %[2]d 分的退款未见发生：请稍后再试，或记为未退款", max(0, missing), r.Fee)
+			"wait, or settle it as not happened. 微信的剩余可退金额只少了 %[1]d 分，这笔 %[2]d 分的退款未见发生：请稍后再试，或记为未退款", m.most, r.Fee)
 	}
 }
 
@@ -340,7 +344,7 @@ func (s *Service) afterLeft(o Order, r Refund, paid Fact) Fact {
 	news := RefundNews{ID: r.ID, Step: StepTooMuch}
 	if paid.Kind == FactMoney && paid.Money.LeftFee != nil {
 		left := *paid.Money.LeftFee
-		news.Left = &left
+		news.Left, news.LeftOf = &left, paid.Money.WxOrderID
 		switch {
 		case paid.Money.Channel == ChannelApple:
 			news.Step = StepApple

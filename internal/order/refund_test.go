@@ -247,3 +247,35 @@ func TestAPersonsNoIsNotTakenWhileTheRefundRuns(t *testing.T) {
 		}
 	}
 }
+
+// A refund in the console was made before ours read left_fee, and its notice came after: what fell since and what is missing in all do
+// not agree, so neither word is taken, whatever happened.
+func TestARefundInTheConsoleThatIsHeardOfLateMisleadsNobody(t *testing.T) {
+	t.Parallel()
+	ofW1 := func(n *RefundNews) { n.Left, n.LeftOf = fen(80), "W1" }
+	o, _ := tell(fresh(), pushed(1, "T1"), asked("r1", 1, 40), news(StepLeftRead, "r1", ofW1), news(StepUnanswered, "r1"))
+	late, _ := tell(o, wentBack(1, "c1", "WC1", 20))
+	for _, c := range []struct {
+		o        Order
+		left     Fen
+		happened RefundState
+		not      RefundState
+	}{
+		{late, 40, RefundReady, RefundReady},
+		{late, 80, RefundReady, RefundReady},
+		{o, 40, RefundDone, RefundReady},
+		{o, 80, RefundReady, RefundFailed},
+	} {
+		look := settleLook{payment: shown(1, "T1", "W1", c.left), refund: news(StepAbsent, "r1"), left: c.left}
+		for happened, want := range map[bool]RefundState{true: c.happened, false: c.not} {
+			got, _ := tell(c.o, look.facts(happened, "")...)
+			r := got.refund("r1")
+			if r.State != want {
+				t.Errorf("%d left, happened %t: it is %s, want %s", c.left, happened, r.State, want)
+			}
+			if err := look.refusal(&got, r); r.open() && !errors.Is(err, problem.Rejected) {
+				t.Errorf("%d left: %v", c.left, err)
+			}
+		}
+	}
+}

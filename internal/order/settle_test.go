@@ -284,3 +284,134 @@ func TestTheHistorySaysWhoAskedForARefund(t *testing.T) {
 		}
 	}
 }
+
+// undecided wants neither word to be taken, and nothing to be booked by the attempt.
+func (s *shop) undecided(refundID, why string) {
+	s.t.Helper()
+	was := s.order()
+	before := was.Ledger()
+	for _, happened := range []bool{true, false} {
+		if r, err := s.settle(refundID, happened); problem.CodeOf(err) != problem.Rejected || !strings.Contains(err.Error(), why) {
+			s.t.Errorf("happened %t: %s, %v", happened, r.State, err)
+		}
+	}
+	if o := s.order(); o.Ledger() != before || !o.Lease.Until.IsZero() {
+		s.t.Errorf("it was %+v, now %+v; lease %+v", before, o.Ledger(), o.Lease)
+	}
+}
+
+// paidTwice is a shop whose number was paid twice; WeChat shows the first payment.
+func paidTwice(t *testing.T) *shop {
+	t.Helper()
+	s := openShop(t)
+	s.create()
+	s.stack.Sim.SetFaults(wechatsim.Faults{Orders: wechatsim.OrderFaults{PayTwice: 1, PayTwiceShowsFirst: true}})
+	s.pay("pay")
+	s.pass(time.Minute)
+	return s
+}
+
+// TestWhatWasKnownWhenLeftFeeWasReadIsNotCountedAgain: a refund in the console, between the question and the first answer to it.
+func TestWhatWasKnownWhenLeftFeeWasReadIsNotCountedAgain(t *testing.T) {
+	t.Parallel()
+	s := paidTwice(t)
+	silent := wechatsim.Faults{API: map[string]wechatsim.APIFault{"/xpay/query_order": {ErrorBeforeEffect: 1 << 30}}}
+	silent.Orders.PayTwiceShowsFirst = true
+	s.stack.Sim.SetFaults(silent)
+	s.refund("refund-key-1", 500)
+	s.pass(2 * time.Second)
+	if err := s.stack.Sim.ConsoleRefund(s.id, 200); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(3 * time.Second)
+	unseen := happenedUnseen
+	unseen.Orders.PayTwiceShowsFirst = true
+	s.stack.Sim.SetFaults(unseen)
+	s.pass(33 * time.Hour)
+	id := s.order().Refunds[0].ID
+	if r, err := s.settle(id, false); problem.CodeOf(err) != problem.Rejected {
+		t.Errorf("settled as not happened it is %s, %v", r.State, err)
+	}
+	if r, err := s.settle(id, true); err != nil || r.State != order.RefundDone {
+		t.Errorf("settled as happened it is %s, %v", r.State, err)
+	}
+	o := s.order()
+	if sum, n := back(s.wechat()); sum != 700 || n != 2 || o.Ledger().Refunded != 700 {
+		t.Errorf("WeChat gave back %d in %d, ours is %+v", sum, n, o.Ledger())
+	}
+}
+
+func TestTheLeftFeeOfAnotherPaymentDecidesNothing(t *testing.T) {
+	t.Parallel()
+	for _, f := range []wechatsim.Faults{happenedUnseen, neverArrives} {
+		s := paidTwice(t)
+		f.Orders.PayTwiceShowsFirst = true
+		s.stack.Sim.SetFaults(f)
+		s.refund("refund-key-1", 500)
+		s.pass(33 * time.Hour)
+		f.Orders.PayTwiceShowsFirst = false
+		s.stack.Sim.SetFaults(f)
+		s.undecided(s.order().Refunds[0].ID, "can tell neither")
+	}
+}
+
+// TestARefundOfWhichNothingWasSentIsNotSettled: its sending goes on as soon as WeChat answers.
+func TestARefundOfWhichNothingWasSentIsNotSettled(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	s.create()
+	s.pay("pay")
+	s.pass(time.Minute)
+	s.stack.Sim.SetFaults(wechatsim.Faults{Push: wechatsim.PushFaults{DropAll: true}, Orders: wechatsim.OrderFaults{OrderQueryLag: 1 << 30}})
+	s.refund("refund-key-1", 500)
+	s.pass(33 * time.Hour)
+	o := s.order()
+	if o.Refunds[0].State != order.RefundReserved || len(o.Attention) == 0 {
+		t.Fatalf("it is %s, questions %+v", o.Refunds[0].State, o.Attention)
+	}
+	if err := s.stack.Sim.ConsoleRefund(s.id, 500); err != nil {
+		t.Fatal(err)
+	}
+	s.stack.Sim.SetFaults(wechatsim.Faults{Push: wechatsim.PushFaults{DropAll: true}})
+	s.undecided(o.Refunds[0].ID, "under way")
+}
+
+// TestARefundThatRunsIsNotSettled: it may end without moving money, and left_fee comes back.
+func TestARefundThatRunsIsNotSettled(t *testing.T) {
+	t.Parallel()
+	s, id := openDoubtful(t, wechatsim.Faults{Push: wechatsim.PushFaults{DropAll: true}, Orders: wechatsim.OrderFaults{RefundRunningQueries: 1 << 30}})
+	s.undecided(id, "running")
+}
+
+// TestBooksWithARefundTwiceSettleNothing: a person took a refund in the console for ours, and its notice came late.
+func TestBooksWithARefundTwiceSettleNothing(t *testing.T) {
+	t.Parallel()
+	s, id := openDoubtful(t, neverArrives)
+	f := neverArrives
+	f.Push.DropAll, f.Push.Delay = false, wechatsim.Duration(2*time.Hour)
+	s.stack.Sim.SetFaults(f)
+	if err := s.stack.Sim.ConsoleRefund(s.id, 500); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(time.Minute)
+	if _, err := s.settle(id, false); problem.CodeOf(err) != problem.Rejected || !strings.Contains(err.Error(), "or another of which we were not told") {
+		t.Errorf("%v", err)
+	}
+	if _, err := s.settle(id, true); err != nil {
+		t.Fatal(err)
+	}
+	s.stack.Sim.SetFaults(wechatsim.Faults{})
+	s.pass(5 * time.Hour)
+	s.stack.Sim.SetFaults(happenedUnseen)
+	s.refund("refund-key-2", 500)
+	s.pass(33 * time.Hour)
+	o := s.order()
+	for _, r := range o.Refunds {
+		if !r.Foreign && r.ID != id {
+			s.undecided(r.ID, "can tell neither")
+		}
+	}
+	if sum, n := back(s.wechat()); sum != 1000 || n != 2 {
+		t.Errorf("WeChat gave back %d in %d", sum, n)
+	}
+}
