@@ -271,13 +271,19 @@ func TestAUserWhoseBoxCannotBeOpenedJustNowIsNotSentToLogIn(t *testing.T) {
 	}
 }
 
+// newRotatedShop is a shop whose sealing key was rotated; Alice's box is of the key before, Bob's of the current one.
+func newRotatedShop(t *testing.T) (s *shop, alice, bob string) {
+	t.Helper()
+	s = newShop(t)
+	alice = s.login(s.open("login"), "oAlice")
+	s.rotate("XPAY_SEAL_SECRET", sealSecret2)
+	return s, alice, s.login(s.open("login"), "oBob")
+}
+
 // TestALookForAnotherSecretForgetsNoQuestion: the phone's report makes it look at the merchant's secret, and what could not be read of
 // the sealing keys stays open.
 func TestALookForAnotherSecretForgetsNoQuestion(t *testing.T) {
-	s := newShop(t)
-	alice := s.login(s.open("login"), "oAlice")
-	s.rotate("XPAY_SEAL_SECRET", sealSecret2)
-	bob := s.login(s.open("login"), "oBob")
+	s, alice, bob := newRotatedShop(t)
 	create := s.openAfter("createorder", longAfter)
 	order := s.buy(create, bob, "key-0000000b")
 	s.hide(internalFailure)
@@ -364,10 +370,7 @@ func TestADoubtAsksForBothVersionsAtOnce(t *testing.T) {
 // TestARotationBetweenTheTwoReadsLosesNoKeyThatServes: the version before is read first, then the secret is rotated, then the current one
 // is read.
 func TestARotationBetweenTheTwoReadsLosesNoKeyThatServes(t *testing.T) {
-	s := newShop(t)
-	alice := s.login(s.open("login"), "oAlice")
-	s.rotate("XPAY_SEAL_SECRET", sealSecret2)
-	bob := s.login(s.open("login"), "oBob")
+	s, alice, bob := newRotatedShop(t)
 	var waits atomic.Bool
 	rotated := make(chan struct{})
 	s.sealDoor(func(stage string, pass func()) {

@@ -2,7 +2,6 @@ package order
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -59,43 +58,6 @@ func judgeRefund(o *Order, f Fact) verdict {
 		v.reason = f.Reason
 	}
 	return v
-}
-
-// bearsOut reports whether the left_fee that was read with a person's word agrees with it: what is missing at WeChat, and no refund
-// that we know explains, is enough for this refund if it happened, and too little if it did not.
-func (o *Order) bearsOut(r *Refund, n *RefundNews) bool {
-	if n.Left == nil {
-		return false
-	}
-	m := o.missing(r, *n.Left, n.LeftOf)
-	if n.Step == StepDone {
-		return m.known && m.least >= r.Fee
-	}
-	return m.known && m.most < r.Fee
-}
-
-// missing is how much less is left at WeChat than the refunds that we know explain.
-type missing struct {
-	least, most Fen
-	known       bool // false: it cannot be told, or it is less than nothing, because a refund is in the books twice
-}
-
-// missing reckons in two ways, which agree where the books are right: from the payment on, where the number was paid once, for left_fee is of
-// one payment; and since the refund read it, of the same payment. A refund that we hear of late is in one of them only.
-func (o *Order) missing(r *Refund, left Fen, of string) (m missing) {
-	a, back := o.Attempt(r.Attempt), o.refundedByNumber(r.Attempt)
-	var found []Fen
-	if len(a.Payments) == 1 {
-		found = append(found, a.paid()-left-back)
-	}
-	if r.LeftFee != nil && of == r.LeftOf {
-		found = append(found, *r.LeftFee-left-(back-r.Known))
-	}
-	if len(found) > 0 {
-		m.least, m.most = slices.Min(found), slices.Max(found)
-	}
-	m.known = len(found) > 0 && m.least >= 0
-	return m
 }
 
 // findRefund finds the refund by our number, else by WeChat's.
