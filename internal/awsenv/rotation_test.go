@@ -272,7 +272,7 @@ func TestAPreviousVersionThatCannotBeReadKeepsTheOldSecrets(t *testing.T) {
 }
 
 func TestASecretsManagerThatHangsHoldsNobodyForLong(t *testing.T) {
-	for function, most := range map[string]time.Duration{"callback": time.Second, "createorder": 5 * time.Second} {
+	for function, wait := range map[string]time.Duration{"callback": 400 * time.Millisecond, "createorder": 2 * time.Second} {
 		w := newWorld(t)
 		e, err := Open(t.Context(), function, w.with(nil), discard)
 		if err != nil {
@@ -293,8 +293,8 @@ func TestASecretsManagerThatHangsHoldsNobodyForLong(t *testing.T) {
 		} else {
 			e.now(t.Context())
 		}
-		if took := time.Since(start); took > most {
-			t.Errorf("%s waits %s", function, took)
+		if took := time.Since(start); took > 8*time.Second || e.secrets.wait != wait { // a busy machine may add some seconds
+			t.Errorf("%s may wait %s, want %s, and waited %s", function, e.secrets.wait, wait, took)
 		}
 	}
 }
